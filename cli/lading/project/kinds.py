@@ -1,0 +1,81 @@
+"""The kinds that mappings may use, as the models' properties declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lading.errors import Problem, nearest
+from lading.project.documents import Document
+from lading.project.model import Asks, Field, Kind
+
+
+def read_kinds(
+    properties: tuple[Document, ...], streams: frozenset[str]
+) -> tuple[dict[str, Kind], tuple[Problem, ...]]:
+    """Every kind under each of its names, and what is wrong with the declarations."""
+    kinds: dict[str, Kind] = {}
+    problems: list[Problem] = []
+    for document, index, model in _declared(properties):
+        kind = _kind(document, index, model)
+        problems.extend(_problems(document, index, kind, streams))
+        for name in kind.names:
+            if name in kinds:
+                problems.append(
+                    Problem(f"the kind '{name}' is declared at {kinds[name].place} too", kind.place)
+                )
+            kinds.setdefault(name, kind)
+    return kinds, tuple(problems)
+
+
+def _declared(properties: tuple[Document, ...]) -> Iterator[tuple[Document, int, dict[str, Any]]]:
+    for document in properties:
+        for index, model in enumerate(document.data.get("models") or []):
+            if "kind" in model:
+                yield document, index, model
+
+
+def _kind(document: Document, index: int, model: Mapping[str, Any]) -> Kind:
+    declared = model["kind"] or {}
+    asks = declared.get("asks")
+    return Kind(
+        name=model["name"],
+        names=(model["name"], *declared.get("aliases", ())),
+        fields={
+            name: Field(
+                name,
+                field["type"],
+                tuple(field.get("values", ())),
+                field.get("required", False),
+                field.get("default"),
+            )
+            for name, field in declared.get("selector", {}).items()
+        },
+        exactly_one_of=tuple(tuple(group) for group in declared.get("exactly_one_of", ())),
+        asks=Asks(
+            asks["stream"],
+            asks.get("width"),
+            asks.get("dimensions"),
+            tuple(asks.get("start", ())),
+        )
+        if asks
+        else None,
+        place=document.key_place("models", index, "kind"),
+    )
+
+
+def _problems(
+    document: Document, index: int, kind: Kind, streams: frozenset[str]
+) -> Iterator[Problem]:
+    asks = kind.asks
+    if asks is None:
+        return
+    at = ("models", index, "kind", "asks")
+    if asks.stream not in streams:
+        hint = nearest(asks.stream, streams)
+        yield Problem(f"unknown stream '{asks.stream}'", document.place(*at, "stream"), hint)
+    named = (asks.width, asks.dimensions, *asks.start)
+    for field in named:
+        if field is not None and field not in kind.fields:
+            hint = nearest(field, kind.fields)
+            yield Problem(f"the selector has no field '{field}'", document.place(*at), hint)

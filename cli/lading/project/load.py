@@ -1,0 +1,289 @@
+"""From a folder to a `Project`: all files read, checked, and every finding collected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lading import __version__
+from lading.errors import Place, Problem, UserError, nearest
+from lading.http import RetryPolicy
+from lading.project.check import check_document
+from lading.project.documents import Document, TextFile, read_document
+from lading.project.environment import Environment, MissingVariableError
+from lading.project.kinds import read_kinds
+from lading.project.model import (
+    CONCURRENCY,
+    SECRET_SETTINGS,
+    SETTINGS,
+    Connection,
+    Project,
+    Target,
+)
+
+FILE = "project.yml"
+YAML = frozenset({".yml", ".yaml"})
+# A secret is named, never written: one variable, without a default.
+SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\)\s*\}\}\s*$")
+# What a database's file is called up to its first dot is its catalog's name in DuckDB; one of
+# these, in capital or small letters, would make names ambiguous.
+SCHEMAS = frozenset(
+    {"raw", "raw_history", "lading", "main", "temp", "system", "pg_catalog", "information_schema"}
+)
+STORAGE_VERSION = "v1.0.0"
+
+
+def load_project(
+    root: Path,
+    *,
+    environment: Environment,
+    target: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> tuple[Project | None, tuple[Problem, ...]]:
+    """The project in the folder `root`, and all that is wrong with its files.
+
+    The project is None when project.yml itself can't be used; what is wrong with the files
+    below its folders is told all the same.
+
+    Raises:
+        UserError: there is no project.yml.
+    """
+    if not (root / FILE).is_file():
+        message = f"there is no {FILE} in {root.resolve()}"
+        raise UserError(message, hint="go to a project's folder, or name it with -C DIR")
+    document, problems = _read(root, root / FILE, "project")
+    if document is None or problems:
+        named = document.data if document and isinstance(document.data, dict) else {}
+        return None, (*problems, *_Files(root, named).problems)
+    settings = document.data
+    found = [*_check_settings(document)]
+    chosen, more = _target(root, document, environment, target)
+    found.extend(more)
+    files = _Files(root, settings)
+    connections = _connections(document, environment)
+    found.extend(files.problems)
+    found.extend(_check_database(document, chosen, files.models))
+    found.extend(_check_sources(files.sources, connections))
+    kinds, more = read_kinds(files.properties, frozenset(_stream_names(files.sources)))
+    found.extend(more)
+    project = Project(
+        root=root,
+        name=settings["name"],
+        version=str(settings.get("version", "")),
+        target=chosen,
+        target_path=root / settings.get("target-path", "target"),
+        variables={**(settings.get("vars") or {}), **(variables or {})},
+        environment=environment.variables,
+        connections=connections,
+        sources=files.sources,
+        properties=files.properties,
+        models=files.models,
+        macros=files.macros,
+        mappings=files.mappings,
+        blueprints=files.blueprints,
+        kinds=kinds,
+    )
+    return project, tuple(found)
+
+
+class _Files:
+    """The files below the paths that project.yml names."""
+
+    def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
+        self.problems: list[Problem] = []
+        self._root = root
+        models = _folders(settings, "model-paths", "models")
+        mappings = _folders(settings, "mapping-paths", "mappings")
+        self.sources = self._documents(_folders(settings, "source-paths", "sources"), "sources")
+        self.properties = self._documents(models, "properties")
+        self.models = self._texts(models)
+        self.macros = self._texts(_folders(settings, "macro-paths", "macros"))
+        self.mappings = self._documents(mappings, "mapping", without="blueprints")
+        self.blueprints = self._documents(
+            [f"{folder}/blueprints" for folder in mappings], "blueprint", suffixes=YAML | {".json"}
+        )
+
+    def _documents(
+        self,
+        folders: list[str],
+        schema: str,
+        *,
+        without: str | None = None,
+        suffixes: frozenset[str] = YAML,
+    ) -> tuple[Document, ...]:
+        read = []
+        for path in _below(self._root, folders, suffixes):
+            if without is not None and without in Path(_relative(self._root, path)).parts:
+                continue
+            document, problems = _read(self._root, path, schema)
+            self.problems.extend(problems)
+            if document is not None and not problems:
+                read.append(document)
+        return tuple(read)
+
+    def _texts(self, folders: list[str]) -> tuple[TextFile, ...]:
+        read = []
+        for path in _below(self._root, folders, frozenset({".sql"})):
+            name = _relative(self._root, path)
+            try:
+                read.append(TextFile(name, path.read_text("utf-8")))
+            except (OSError, UnicodeDecodeError) as error:
+                self.problems.append(Problem(f"can't be read: {error}", Place(name)))
+        return tuple(read)
+
+
+def _read(root: Path, path: Path, schema: str) -> tuple[Document | None, tuple[Problem, ...]]:
+    name = _relative(root, path)
+    try:
+        document = read_document(name, path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        return None, (Problem(f"can't be read: {error}", Place(name)),)
+    except UserError as error:
+        return None, error.problems
+    return document, check_document(document, schema)
+
+
+def _below(root: Path, folders: list[str], suffixes: frozenset[str]) -> Iterator[Path]:
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(root / folder).parts)
+            if path.suffix in suffixes and path.is_file() and not hidden:
+                yield path
+
+
+def _relative(root: Path, path: Path) -> str:
+    inside = path.is_relative_to(root)
+    return (path.relative_to(root) if inside else path).as_posix()
+
+
+def _folders(settings: Mapping[str, Any], key: str, default: str) -> list[str]:
+    """The folders that project.yml names, as far as what it says makes sense."""
+    named = settings.get(key, [default])
+    return [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+
+
+def _target(
+    root: Path, document: Document, environment: Environment, name: str | None
+) -> tuple[Target, tuple[Problem, ...]]:
+    targets = document.data["targets"]
+    chosen = name or document.data.get("target") or next(iter(targets))
+    problems: list[Problem] = []
+    if chosen not in targets:
+        place = Place("--target") if name else document.place("target")
+        problems.append(Problem(f"there is no target '{chosen}'", place, nearest(chosen, targets)))
+        chosen = next(iter(targets))
+    settings = targets[chosen]
+    database = settings["database"]
+    try:
+        database = environment.render(database)
+    except (MissingVariableError, UserError) as error:
+        place = document.place("targets", chosen, "database")
+        problems.append(Problem(error.message, place, error.hint))
+    return Target(
+        chosen,
+        root / database,
+        settings.get("threads", 2),
+        settings.get("storage-version", STORAGE_VERSION),
+    ), tuple(problems)
+
+
+def _check_database(
+    document: Document, target: Target, models: tuple[TextFile, ...]
+) -> Iterator[Problem]:
+    folders = {Path(model.file).parts[1] for model in models if model.file.count("/") > 1}
+    catalog = target.database.name.partition(".")[0]
+    if catalog.casefold() in SCHEMAS | {folder.casefold() for folder in folders}:
+        yield Problem(
+            f"a database can't be called '{target.database.name}': '{catalog}' is a schema "
+            "inside it, and DuckDB takes the file's name as the catalog's",
+            document.place("targets", target.name, "database"),
+            "give the file another name",
+        )
+
+
+def _connections(document: Document, environment: Environment) -> dict[str, Connection]:
+    made = {}
+    for name, settings in document.data["connections"].items():
+        kind = settings.get("type", name)
+        if kind not in SETTINGS:
+            continue
+        made[name] = Connection(
+            name,
+            kind,
+            document,
+            {key: value for key, value in settings.items() if key in SETTINGS[kind]},
+            environment,
+            settings.get("concurrency", CONCURRENCY),
+            RetryPolicy(**settings.get("retry", {})),
+        )
+    return made
+
+
+def _check_settings(document: Document) -> Iterator[Problem]:
+    settings = document.data
+    yield from _check_version(document)
+    for name, connection in settings["connections"].items():
+        at = ("connections", name)
+        kind = connection.get("type", name)
+        if kind not in SETTINGS:
+            hint = "say type: anthropic or type: port"
+            yield Problem(
+                f"of what type is the connection '{name}'?", document.key_place(*at), hint
+            )
+            continue
+        known = {*SETTINGS[kind], "type", "concurrency", "retry"}
+        for key, value in connection.items():
+            if key not in known:
+                place = document.key_place(*at, key)
+                yield Problem(f"unknown key '{key}' of {kind}", place, nearest(key, known))
+            elif key in SECRET_SETTINGS and not SECRET.match(value):
+                yield Problem(
+                    f"{key} is a secret and must come from the environment alone",
+                    document.place(*at, key),
+                    f"write {key}: \"{{{{ env_var('NAME') }}}}\", without a default, and set NAME "
+                    "in the environment or in .env; a secret that stood here is known: renew it",
+                )
+
+
+def _check_version(document: Document) -> Iterator[Problem]:
+    wanted = document.data.get("require-lading")
+    if wanted is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    place = document.place("require-lading")
+    try:
+        if not SpecifierSet(wanted).contains(__version__, prereleases=True):
+            message = f"the project requires lading {wanted}, and this is {__version__}"
+            yield Problem(message, place, "install a version that fits")
+    except InvalidSpecifier:
+        yield Problem(f"'{wanted}' is no version specifier", place, 'write it like ">=0.1"')
+
+
+def _check_sources(
+    sources: tuple[Document, ...], connections: Mapping[str, Connection]
+) -> Iterator[Problem]:
+    anthropic = {name for name, each in connections.items() if each.type == "anthropic"}
+    seen: dict[str, str] = {}
+    for document in sources:
+        for index, source in enumerate(document.data["sources"]):
+            at: tuple[str | int, ...] = ("sources", index)
+            if source["connection"] not in anthropic:
+                message = f"there is no Anthropic connection '{source['connection']}'"
+                hint = nearest(source["connection"], anthropic)
+                yield Problem(message, document.place(*at, "connection"), hint)
+            for number, stream in enumerate(source["streams"]):
+                key = f"{source['connection']}.{stream['name']}"
+                place = document.place(*at, "streams", number, "name")
+                if key in seen:
+                    yield Problem(f"the stream '{key}' is at {seen[key]} too", place)
+                seen.setdefault(key, str(place))
+
+
+def _stream_names(sources: tuple[Document, ...]) -> Iterator[str]:
+    for document in sources:
+        for source in document.data["sources"]:
+            for stream in source["streams"]:
+                yield stream["name"]

@@ -1,0 +1,77 @@
+"""The tables that this package keeps: what landed, what was asked for, what was pushed.
+
+All TIMESTAMP columns are UTC. The files are meant to be read by people with SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BOOKKEEPING = """
+CREATE SCHEMA IF NOT EXISTS raw;
+CREATE SCHEMA IF NOT EXISTS lading;
+
+-- One row per invocation of a command that writes.
+CREATE TABLE IF NOT EXISTS lading.runs (
+    run_id VARCHAR PRIMARY KEY, command VARCHAR NOT NULL, version VARCHAR NOT NULL,
+    started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL, error VARCHAR
+);
+
+-- One row per range that was asked for, with all its pages; failed ones too.
+CREATE TABLE IF NOT EXISTS lading.requests (
+    request_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL,
+    stream VARCHAR NOT NULL, request JSON NOT NULL,
+    starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, reason VARCHAR NOT NULL,
+    status VARCHAR NOT NULL, pages BIGINT NOT NULL, records BIGINT NOT NULL, bytes BIGINT NOT NULL,
+    started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, error VARCHAR
+);
+
+-- One row per slice that has landed: a bucket or a day, also when it is empty.
+CREATE TABLE IF NOT EXISTS lading.slices (
+    connection VARCHAR NOT NULL, stream VARCHAR NOT NULL, request JSON NOT NULL,
+    starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, records BIGINT NOT NULL,
+    closed BOOLEAN NOT NULL, fetched_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL
+);
+
+-- What the mappings make of the database's content: the last plan's entities.
+CREATE TABLE IF NOT EXISTS lading.entities (
+    resource VARCHAR NOT NULL, kind VARCHAR NOT NULL, blueprint VARCHAR NOT NULL,
+    identifier VARCHAR NOT NULL, position BIGINT NOT NULL, hash VARCHAR NOT NULL,
+    entity VARCHAR NOT NULL
+);
+
+-- What Port has taken, as it was sent.
+CREATE TABLE IF NOT EXISTS lading.pushed (
+    destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
+    resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, entity VARCHAR NOT NULL,
+    pushed_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL,
+    PRIMARY KEY (destination, blueprint, identifier)
+);
+
+-- What Port has refused, with its reason, until it takes it.
+CREATE TABLE IF NOT EXISTS lading.refused (
+    destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
+    resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, status INTEGER, error VARCHAR,
+    message VARCHAR, refused_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL,
+    PRIMARY KEY (destination, blueprint, identifier)
+);
+"""
+
+RAW = """
+CREATE TABLE IF NOT EXISTS raw."{stream}" (
+    connection VARCHAR NOT NULL, request JSON NOT NULL,
+    starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, ordinal BIGINT NOT NULL,
+    payload JSON NOT NULL, extracted_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL
+);
+"""
+
+
+def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
+    """Make the tables that are not there yet, with one raw table for each stream."""
+    connection.execute(BOOKKEEPING)
+    for stream in sorted(set(streams)):
+        connection.execute(RAW.format(stream=stream))
