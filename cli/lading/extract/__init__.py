@@ -1,0 +1,1 @@
+"""From reports to raw tables: the plan, the requests, the landing."""

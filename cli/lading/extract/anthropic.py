@@ -1,0 +1,199 @@
+"""The Admin API's manners: headers, what its errors mean, and what a page looks like.
+
+Facts: the Admin API reference and the API's error page; `anthropic-version` 2023-06-01 is the
+version whose shapes the shipped models read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from lading import __version__
+from lading.errors import (
+    ForbiddenError,
+    GarbledError,
+    NotFoundError,
+    PageTooDenseError,
+    RefusedError,
+    ServerError,
+    ThrottledError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from lading.http import Reply, Session, seconds_to_wait
+from lading.limiter import Limiter
+
+if TYPE_CHECKING:
+    from lading.project.model import Connection
+
+ADMIN_KEY = (
+    "the reports need an Admin API key of the organisation (made by an admin in the Console); "
+    "a workspace's key, or one of Claude Enterprise, reads none of them"
+)
+HINTS = {
+    401: f"check the key: {ADMIN_KEY}",
+    403: f"the key lacks the right to this report: {ADMIN_KEY}",
+    404: f"check base_url; a key without the right scope may see this too: {ADMIN_KEY}",
+    402: "the organisation's billing has to be put right in the Console",
+}
+REFUSALS: dict[int, type[RefusedError]] = {
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+}
+# How the API words it that a page would hold too much; any other 400 is final.
+TOO_DENSE = ("too large", "too dense", "too many results", "reduce limit", "reduce the limit")
+
+
+def open_session(connection: Connection) -> Session:
+    """A session with the connection's key.
+
+    Raises:
+        UserError: the key's variable is not set.
+    """
+    return Session(
+        base_url=connection.value("base_url"),
+        headers={
+            "x-api-key": connection.value("api_key"),
+            "anthropic-version": connection.value("version"),
+            "user-agent": f"lading/{__version__} (Claude usage into Port)",
+            "accept": "application/json",
+        },
+        classify=classify,
+        limiter=Limiter(connection.concurrency),
+        retry=connection.retry,
+    )
+
+
+def classify(reply: Reply) -> ServerError | None:
+    """The error that an answer amounts to, or None if it is a success."""
+    status = reply.status
+    if status == 200:
+        return None
+    message = f"Anthropic answers {status}: {_said(reply)}"
+    more: dict[str, Any] = {
+        "status": status,
+        "request_id": reply.headers.get("request-id"),
+        "body": reply.body,
+    }
+    if status == 429:
+        throttled = ThrottledError(message, **more)
+        throttled.retry_after = _wish(reply, "retry-after", "anthropic-ratelimit-requests-reset")
+        return throttled
+    if status == 408 or status >= 500:
+        unavailable = UnavailableError(message, **more)
+        unavailable.retry_after = _wish(reply, "retry-after")
+        return unavailable
+    if status == 400 and any(words in message.lower() for words in TOO_DENSE):
+        return PageTooDenseError(message, **more)
+    kind = REFUSALS.get(status, RefusedError)
+    return kind(message, hint=HINTS.get(status), **more)
+
+
+def _wish(reply: Reply, *headers: str) -> float | None:
+    for header in headers:
+        seconds = seconds_to_wait(reply.headers.get(header))
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _said(reply: Reply) -> str:
+    try:
+        error = json.loads(reply.body)["error"]
+        return f"{error['type']}: {error['message']}"
+    except (ValueError, KeyError, TypeError):
+        return reply.body[:200].decode("utf-8", "replace").strip() or "(nothing more)"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a report: its records' bytes as they came, and where the next one is."""
+
+    records: tuple[bytes, ...]
+    next_page: str | None
+    size: int
+
+
+def parse_page(reply: Reply) -> Page:
+    """Cut a page into its records without reading them any further.
+
+    Raises:
+        GarbledError: the body is not a whole page.
+    """
+    import msgspec
+
+    try:
+        envelope = _page_decoder().decode(reply.body)
+    except msgspec.MsgspecError as error:
+        message = f"a page does not parse ({error}; {len(reply.body)} bytes)"
+        raise GarbledError(message, request_id=reply.headers.get("request-id")) from error
+    if envelope.has_more and not envelope.next_page:
+        raise GarbledError("a page says that there is more, and not where")
+    # The slices would keep the whole body alive if they were not copied.
+    records = tuple(bytes(raw) for raw in envelope.data)
+    next_page = envelope.next_page if envelope.has_more is not False else None
+    return Page(records, next_page or None, len(reply.body))
+
+
+@cache
+def _page_decoder() -> Any:
+    import msgspec
+
+    envelope = msgspec.defstruct(
+        "Envelope",
+        [
+            ("data", list[msgspec.Raw]),
+            ("has_more", bool | None, None),
+            ("next_page", str | None, None),
+        ],
+    )
+    return msgspec.json.Decoder(envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket's own period, as the API prints it."""
+
+    starting_at: str
+    ending_at: str
+
+
+def bucket_of(record: bytes) -> Bucket:
+    """The period that a bucket says it is.
+
+    Raises:
+        GarbledError: it says none.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(record, type=Bucket)
+    except msgspec.MsgspecError as error:
+        message = f"a bucket without starting_at and ending_at ({error})"
+        raise GarbledError(message) from error
+
+
+def days_of(records: Sequence[bytes]) -> set[str]:
+    """The days (YYYY-MM-DD) that records say they belong to.
+
+    Raises:
+        GarbledError: one says none.
+    """
+    import msgspec
+
+    try:
+        return {_day_decoder().decode(record).date[:10] for record in records}
+    except msgspec.MsgspecError as error:
+        raise GarbledError(f"a record without a date ({error})") from error
+
+
+@cache
+def _day_decoder() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(msgspec.defstruct("Dated", [("date", str)]))

@@ -1,0 +1,191 @@
+"""One request to its last page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lading import log
+from lading.errors import GarbledError, PageTooDenseError, ServerError
+from lading.extract.anthropic import Page, bucket_of, days_of, parse_page
+from lading.extract.plan import Period, Request, closes_at
+from lading.extract.spool import Arrival, Spool
+from lading.extract.streams import WIDTHS
+
+if TYPE_CHECKING:
+    from lading.http import Params, Session
+    from lading.warehouse.runs import Run
+
+
+class PageSizes:
+    """The most buckets that a page of each extract may have; less once one was too dense."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[str, str, str], int] = {}
+
+    def of(self, request: Request) -> int:
+        """The page size to ask for."""
+        extract = request.extract
+        return self._sizes.get(extract.key, extract.stream.page_sizes[extract.width])
+
+    def halve(self, request: Request, refused: int) -> int:
+        """Half of the size that was refused, for the rest of the run."""
+        smaller = min(self.of(request), max(1, refused // 2))
+        self._sizes[request.extract.key] = smaller
+        return smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """What all requests of one connection share in one run."""
+
+    session: Session
+    spool: Spool
+    run: Run
+    sizes: PageSizes
+
+    def fetch(self, request: Request, number: int) -> Arrival:
+        """Ask for all pages of the request and leave them in the spool.
+
+        Raises:
+            ServerError: a page could not be had; nothing of the request counts as arrived.
+        """
+        asked_at = datetime.now(UTC)
+        name = f"{self.run.id}-{number:06d}"
+        files: list[str] = []
+        records = size = largest = 0
+        for page in self._pages(request):
+            files.append(self.spool.write_page(f"{name}-{len(files):05d}", page.records))
+            records += len(page.records)
+            size += page.size
+            largest = max(largest, *(len(record) for record in page.records), 0)
+        stream = request.extract.stream
+        arrival = Arrival(
+            request_id=name,
+            run_id=self.run.id,
+            connection=stream.connection,
+            stream=stream.name,
+            request=request.extract.request,
+            reason=request.reason,
+            starting_at=_text(request.period.starting_at),
+            ending_at=_text(request.period.ending_at),
+            slice_seconds=int(WIDTHS[request.extract.width].total_seconds()),
+            closes_at=_text(closes_at(stream, self.run.started_at)),
+            asked_at=_text(asked_at),
+            fetched_at=_text(datetime.now(UTC)),
+            files=tuple(files),
+            records=records,
+            size=size,
+            largest=largest,
+        )
+        self.spool.arrived(arrival)
+        return arrival
+
+    def _pages(self, request: Request) -> Iterator[Page]:
+        rest = request.period
+        while True:
+            limit = self.sizes.of(request)
+            try:
+                for page in self._chain(request, rest, limit):
+                    rest = _after(request, rest, page)
+                    yield page
+            except PageTooDenseError as dense:
+                if limit == 1 or request.extract.stream.iterate == "day":
+                    raise
+                smaller = self.sizes.halve(request, limit)
+                log.info(
+                    "page_too_dense",
+                    f"{request.extract.stream.name}: a page of {limit} buckets is too much for "
+                    f"the API; going on with {smaller} ({dense.message})",
+                )
+                if rest.starting_at >= rest.ending_at:
+                    return
+            else:
+                return
+
+    def _chain(self, request: Request, period: Period, limit: int) -> Iterator[Page]:
+        cursors: set[str] = set()
+        cursor: str | None = None
+        while True:
+            page = self.session.send(
+                "GET",
+                request.extract.stream.path,
+                params=parameters(request, period, limit, cursor),
+                headers=_headers(request),
+                parse=parse_page,
+            )
+            cursor = page.next_page
+            if cursor in cursors:
+                raise ServerError(
+                    f"the cursor of {request.extract.stream.name} repeats after "
+                    f"{len(cursors) + 1} pages; its pages would never end",
+                    hint="nothing of this range was kept; try again later",
+                )
+            yield page
+            if cursor is None:
+                return
+            cursors.add(cursor)
+
+
+def parameters(request: Request, period: Period, limit: int, cursor: str | None) -> Params:
+    """The query of one page, with the names and forms that the API wants."""
+    extract = request.extract
+    asked: list[tuple[str, str]] = []
+    if extract.stream.iterate == "day":
+        asked.append(("starting_at", f"{period.starting_at:%Y-%m-%d}"))
+    else:
+        asked.append(("starting_at", f"{_text(period.starting_at)}Z"))
+        asked.append(("ending_at", f"{_text(period.ending_at)}Z"))
+        asked.append(("bucket_width", extract.width))
+        asked.extend(("group_by[]", dimension) for dimension in extract.dimensions)
+    asked.append(("limit", str(limit)))
+    if cursor is not None:
+        asked.append(("page", cursor))
+    return asked
+
+
+def _headers(request: Request) -> dict[str, str]:
+    beta = request.extract.stream.beta
+    needed = [beta[each] for each in request.extract.dimensions if each in beta]
+    return {"anthropic-beta": ",".join(needed)} if needed else {}
+
+
+def _after(request: Request, rest: Period, page: Page) -> Period:
+    """What is still to come after a page; refuses one that answers another question."""
+    if request.extract.stream.iterate == "day":
+        strangers = days_of(page.records) - {f"{rest.starting_at:%Y-%m-%d}"}
+        if strangers:
+            message = f"asked for {rest.starting_at:%Y-%m-%d}, got {', '.join(sorted(strangers))}"
+            raise GarbledError(f"{request.extract.stream.name}: {message}")
+        return rest
+    width = WIDTHS[request.extract.width]
+    start = rest.starting_at
+    for record in page.records:
+        bucket = bucket_of(record)
+        begins, ends = _moment(bucket.starting_at), _moment(bucket.ending_at)
+        inside = start <= begins and ends <= request.period.ending_at
+        aligned = ends - begins == width and not (begins - rest.starting_at) % width
+        if not inside or not aligned:
+            raise GarbledError(
+                f"{request.extract.stream.name}: a bucket from {bucket.starting_at} to "
+                f"{bucket.ending_at} is no answer to what was asked "
+                f"({_text(start)} to {_text(request.period.ending_at)})"
+            )
+        start = ends
+    return Period(start, rest.ending_at)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise GarbledError(f"'{text}' is no moment") from error
+    if moment.utcoffset():
+        raise GarbledError(f"'{text}' is not in UTC")
+    return moment.replace(tzinfo=UTC)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"

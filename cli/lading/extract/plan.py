@@ -1,0 +1,243 @@
+"""The extraction plan: what to ask for, and why. A pure function; nothing here does I/O.
+
+Askings that agree on stream and width share one extract with the union of their dimensions,
+while that stays within what the endpoint takes; beyond it they are split, and each asking is
+answered by exactly one extract. Of each extract's range only what is not closed is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from lading.errors import Place, Problem, nearest
+from lading.extract.streams import WIDTHS, Stream
+
+Reason = Literal["new", "gap", "lookback", "current"]
+Dimensions = frozenset[str]
+
+# Beyond this many different groupings the fewest extracts are no longer searched for.
+EXACT_UP_TO = 10
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """From `starting_at` (inclusive) to `ending_at` (exclusive), aware and UTC."""
+
+    starting_at: datetime
+    ending_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody's need: a stream at a width, by dimensions, from `start` on."""
+
+    stream: str
+    width: str
+    dimensions: Dimensions
+    start: datetime
+    by: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """One view of a stream: its width and grouping, from `start` on, and whom it serves."""
+
+    stream: Stream
+    width: str
+    dimensions: tuple[str, ...]
+    start: datetime
+    serves: tuple[str, ...]
+
+    @property
+    def request(self) -> str:
+        """What is asked, as readable JSON; equal for equal requests, whatever the range."""
+        asked: dict[str, object] = {"path": self.stream.path}
+        if self.stream.iterate == "window":
+            asked |= {"bucket_width": self.width, "group_by": list(self.dimensions)}
+        return json.dumps(asked)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Connection, stream and request: under this its slices are on record."""
+        return self.stream.connection, self.stream.name, self.request
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A range of an extract that is asked for in one chain of pages."""
+
+    extract: Extract
+    period: Period
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The extracts that answer all askings, and the requests that bring them up to date."""
+
+    extracts: tuple[Extract, ...]
+    requests: tuple[Request, ...]
+
+
+Landed = Mapping[tuple[str, str, str], Sequence[Period]]
+
+
+def plan(
+    streams: Sequence[Stream], askings: Iterable[Asking], closed: Landed, now: datetime
+) -> Plan:
+    """The plan for the askings at the moment `now`.
+
+    `closed` are the periods of closed slices by an extract's key; a key that is there has been
+    fetched before, at least in part.
+    """
+    asked = tuple(askings)
+    extracts = tuple(
+        extract
+        for stream in streams
+        for width in sorted({each.width for each in asked if each.stream == stream.name})
+        for extract in _extracts(
+            stream,
+            width,
+            [each for each in asked if each.stream == stream.name and each.width == width],
+        )
+    )
+    requests = tuple(request for extract in extracts for request in _requests(extract, closed, now))
+    return Plan(extracts, requests)
+
+
+def check_askings(streams: Sequence[Stream], askings: Iterable[Asking]) -> Iterator[Problem]:
+    """Askings that no request can answer: unknown or too many dimensions, unknown widths."""
+    known = {stream.name: stream for stream in streams}
+    for asking in askings:
+        stream = known[asking.stream]
+        if stream.widths and asking.width not in stream.widths:
+            widths = ", ".join(stream.widths)
+            message = f"{stream.name} has no buckets of {asking.width}, only {widths}"
+            yield Problem(message, asking.place)
+        for dimension in sorted(asking.dimensions - set(stream.dimensions)):
+            hint = nearest(dimension, stream.dimensions)
+            message = f"{stream.name} can't be grouped by '{dimension}'"
+            yield Problem(message, asking.place, hint)
+        if len(asking.dimensions) > stream.most_dimensions > 0:
+            yield Problem(
+                f"{stream.name} is grouped by {len(asking.dimensions)} dimensions, "
+                f"and the API takes at most {stream.most_dimensions}",
+                asking.place,
+                "split the resource into several with fewer dimensions each",
+            )
+
+
+def _extracts(stream: Stream, width: str, askings: Sequence[Asking]) -> Iterator[Extract]:
+    groupings = _fewest({asking.dimensions for asking in askings}, stream.most_dimensions)
+    served: dict[Dimensions, list[Asking]] = {grouping: [] for grouping in groupings}
+    for asking in askings:
+        first = next(each for each in groupings if asking.dimensions <= each)
+        served[first].append(asking)
+    for grouping, those in served.items():
+        if those:
+            start = min(asking.start for asking in those)
+            names = tuple(asking.by for asking in those)
+            yield Extract(stream, width, tuple(sorted(grouping)), start, names)
+
+
+def _fewest(wanted: set[Dimensions], most: int) -> tuple[Dimensions, ...]:
+    """The fewest unions of at most `most` dimensions such that each wanted set is in one."""
+    maximal = [each for each in wanted if not any(each < other for other in wanted)]
+    ordered = sorted(maximal, key=lambda each: (-len(each), sorted(each)))
+    if len(ordered) > EXACT_UP_TO:
+        return tuple(_first_fit(ordered, most))
+    best = _first_fit(ordered, most)
+
+    def search(rest: Sequence[Dimensions], bins: list[Dimensions]) -> None:
+        nonlocal best
+        if len(bins) >= len(best):
+            return
+        if not rest:
+            best = list(bins)
+            return
+        for index, each in enumerate(bins):
+            if len(each | rest[0]) <= most:
+                search(rest[1:], [*bins[:index], each | rest[0], *bins[index + 1 :]])
+        search(rest[1:], [*bins, rest[0]])
+
+    search(ordered, [])
+    return tuple(best)
+
+
+def _first_fit(ordered: Sequence[Dimensions], most: int) -> list[Dimensions]:
+    bins: list[Dimensions] = []
+    for each in ordered:
+        for index, taken in enumerate(bins):
+            if len(taken | each) <= most:
+                bins[index] = taken | each
+                break
+        else:
+            bins.append(each)
+    return bins
+
+
+def _requests(extract: Extract, closed: Landed, now: datetime) -> Iterator[Request]:
+    whole = period_of(extract, now)
+    step = page_span(extract)
+    done = closed.get(extract.key)
+    for gap in _gaps(whole, done or ()):
+        start = gap.starting_at
+        while start < gap.ending_at:
+            end = min(start + step, gap.ending_at)
+            yield Request(extract, Period(start, end), _reason(extract, start, done, now))
+            start = end
+
+
+def period_of(extract: Extract, now: datetime) -> Period:
+    """The whole range of an extract at the moment `now`; empty if it starts in the future."""
+    width = WIDTHS[extract.width]
+    end = floor(now, width) + width if extract.stream.has_current_period else midnight(now)
+    return Period(floor(extract.start, width), end)
+
+
+def page_span(extract: Extract) -> timedelta:
+    """How much of the range one request covers: a full page of buckets, or a day."""
+    if extract.stream.iterate == "day":
+        return WIDTHS["1d"]
+    return WIDTHS[extract.width] * extract.stream.page_sizes[extract.width]
+
+
+def closes_at(stream: Stream, now: datetime) -> datetime:
+    """Slices that ended by then are closed when they are fetched at `now`."""
+    return midnight(now) - stream.lookback
+
+
+def midnight(moment: datetime) -> datetime:
+    """The start of the moment's UTC day."""
+    return floor(moment, WIDTHS["1d"])
+
+
+def floor(moment: datetime, width: timedelta) -> datetime:
+    """The start of the bucket that the moment is in."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return moment - (moment - epoch) % width
+
+
+def _gaps(whole: Period, closed: Sequence[Period]) -> Iterator[Period]:
+    start = whole.starting_at
+    for period in sorted(closed):
+        if period.starting_at > start and start < whole.ending_at:
+            yield Period(start, min(period.starting_at, whole.ending_at))
+        start = max(start, period.ending_at)
+    if start < whole.ending_at:
+        yield Period(start, whole.ending_at)
+
+
+def _reason(
+    extract: Extract, start: datetime, done: Sequence[Period] | None, now: datetime
+) -> Reason:
+    if done is None:
+        return "new"
+    if start >= floor(now, WIDTHS[extract.width]):
+        return "current"
+    return "lookback" if start >= closes_at(extract.stream, now) else "gap"

@@ -1,0 +1,320 @@
+"""Carrying out the plan: several requests under way, landing as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lading import log
+from lading.errors import (
+    DatabaseBusyError,
+    DatabaseError,
+    ForbiddenError,
+    NotFoundError,
+    RetriableError,
+    ServerError,
+    UnauthorizedError,
+)
+from lading.extract.anthropic import open_session
+from lading.extract.fetch import Fetcher, PageSizes
+from lading.extract.landing import land, put_failures_on_record
+from lading.extract.spool import Arrival, Spool, left_behind
+from lading.secrets import redact
+from lading.warehouse.runs import naive
+
+if TYPE_CHECKING:
+    from lading.extract.plan import Extract, Plan, Request
+    from lading.http import Session
+    from lading.project.model import Connection
+    from lading.warehouse.database import Database
+    from lading.warehouse.runs import Run
+
+# So many arrivals, or so many bytes, are worth opening the database for.
+ARRIVALS_AT_ONCE = 64
+BYTES_AT_ONCE = 32 * 1024 * 1024
+# After so many requests of one extract that came to nothing, the rest is not tried.
+GIVE_UP_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that came to nothing, or was not made since others before it had."""
+
+    request: Request
+    error: str
+    hint: str | None
+    tried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one extract in this run; `requests` counts ranges, not pages."""
+
+    extract: Extract
+    requests: int
+    landed: int
+    records: int
+    size: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What became of the plan. `http_requests` counts every try of every page."""
+
+    outcomes: tuple[Outcome, ...]
+    http_requests: int
+    retries: int
+
+    @property
+    def failed_streams(self) -> frozenset[str]:
+        """Streams of which at least one request came to nothing."""
+        return frozenset(each.extract.stream.name for each in self.outcomes if each.failures)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The books of one extract while its requests are under way."""
+
+    extract: Extract
+    requests: int = 0
+    landed: int = 0
+    records: int = 0
+    size: int = 0
+    exhausted: int = 0
+    stopped: ServerError | None = None
+    failures: list[Failure] = field(default_factory=list)
+
+
+Report = Callable[["Request", int], None]
+
+
+def recover(database: Database) -> int:
+    """Land what runs that died had received in full; gives the number of records.
+
+    To be called by the only run of a database, after its tables were prepared.
+
+    Raises:
+        DatabaseBusyError: another process held the database; everything stays in the spool.
+    """
+    import shutil
+
+    landed = 0
+    for folder, arrivals in left_behind(database.spool):
+        for arrival in arrivals:
+            try:
+                with database.writing() as connection:
+                    landed += land(connection, [arrival])
+            except DatabaseBusyError:
+                raise
+            except DatabaseError as error:
+                log.warning(
+                    "spool",
+                    f"{arrival.stream} from {arrival.starting_at}, left by a run that died, "
+                    f"can't be read; fetching it again ({error.message})",
+                )
+        shutil.rmtree(folder, ignore_errors=True)
+    if landed:
+        log.info("recovered", f"landed {landed} records that a run that died had received")
+    return landed
+
+
+def extract(
+    plan: Plan,
+    connections: Mapping[str, Connection],
+    database: Database,
+    run: Run,
+    report: Report = lambda request, records: None,
+) -> Extraction:
+    """Carry out all requests of the plan; what fails is told, and the others go on.
+
+    `report` is called for each request that has landed in the spool, with its records.
+
+    Raises:
+        UserError: a key's variable is not set.
+        DatabaseError: what arrived could not be landed; it stays in the spool.
+    """
+    books = {each.key: _Progress(each) for each in plan.extracts}
+    names = {each.extract.stream.connection for each in plan.requests}
+    sessions = {name: open_session(connections[name]) for name in sorted(names)}
+    spool = Spool(database.spool, run.id)
+    try:
+        _carry_out(plan, connections, sessions, spool, database, run, books, report)
+    finally:
+        for session in sessions.values():
+            session.close()
+        spool.close()
+    return Extraction(
+        tuple(_outcome(each) for each in books.values()),
+        sum(each.requests for each in sessions.values()),
+        sum(each.retries for each in sessions.values()),
+    )
+
+
+def _outcome(progress: _Progress) -> Outcome:
+    return Outcome(
+        progress.extract,
+        progress.requests,
+        progress.landed,
+        progress.records,
+        progress.size,
+        tuple(progress.failures),
+    )
+
+
+def _carry_out(
+    plan: Plan,
+    connections: Mapping[str, Connection],
+    sessions: Mapping[str, Session],
+    spool: Spool,
+    database: Database,
+    run: Run,
+    books: Mapping[tuple[str, str, str], _Progress],
+    report: Report,
+) -> None:
+    sizes = PageSizes()
+    fetchers = {name: Fetcher(session, spool, run, sizes) for name, session in sessions.items()}
+    most = max(1, sum(connections[name].concurrency for name in sessions))
+    landing = _Landing(database, spool)
+    under_way: dict[Future[Arrival], tuple[int, Request]] = {}
+    failed: list[tuple[int, Failure]] = []
+    pool = ThreadPoolExecutor(max_workers=most, thread_name_prefix="fetch")
+    try:
+        waiting = iter(enumerate(plan.requests, start=1))
+        while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                number, request = under_way.pop(future)
+                progress = books[request.extract.key]
+                try:
+                    arrival = future.result()
+                except ServerError as error:
+                    failed.append((number, _note(progress, request, error, books)))
+                    continue
+                _count(progress, arrival)
+                landing.add(arrival)
+                report(request, arrival.records)
+    finally:
+        for session in sessions.values() if under_way else ():
+            session.close()
+        pool.shutdown(wait=True, cancel_futures=True)
+        landing.flush()
+        if failed:
+            with database.writing() as connection:
+                put_failures_on_record(connection, _rows(run, failed))
+
+
+def _fill(
+    waiting: Iterator[tuple[int, Request]],
+    under_way: dict[Future[Arrival], tuple[int, Request]],
+    most: int,
+    pool: ThreadPoolExecutor,
+    fetchers: Mapping[str, Fetcher],
+    books: Mapping[tuple[str, str, str], _Progress],
+    failed: list[tuple[int, Failure]],
+) -> bool:
+    """Have as many requests under way as may be; False when there is nothing left to start."""
+    while len(under_way) < most:
+        number, request = next(waiting, (0, None))
+        if request is None:
+            return False
+        progress = books[request.extract.key]
+        progress.requests += 1
+        if progress.stopped is not None:
+            failure = Failure(request, f"not asked: {progress.stopped.message}", None, tried=False)
+            progress.failures.append(failure)
+            failed.append((number, failure))
+            continue
+        fetcher = fetchers[request.extract.stream.connection]
+        under_way[pool.submit(fetcher.fetch, request, number)] = (number, request)
+    return True
+
+
+def _count(progress: _Progress, arrival: Arrival) -> None:
+    progress.landed += 1
+    progress.records += arrival.records
+    progress.size += arrival.size
+    progress.exhausted = 0
+
+
+def _note(
+    progress: _Progress,
+    request: Request,
+    error: ServerError,
+    books: Mapping[tuple[str, str, str], _Progress],
+) -> Failure:
+    """Take a failure down, and decide whether asking on makes sense."""
+    stream = request.extract.stream
+    said = redact(error.message) + (f" [{error.request_id}]" if error.request_id else "")
+    failure = Failure(request, said, error.hint, tried=True)
+    progress.failures.append(failure)
+    log.error(
+        "request_failed",
+        f"{stream.name} from {request.period.starting_at:%Y-%m-%d %H:%M}: {said}",
+        stream=stream.name,
+        connection=stream.connection,
+    )
+    progress.exhausted += 1
+    if not isinstance(error, RetriableError) or progress.exhausted >= GIVE_UP_AFTER:
+        progress.stopped = error
+    if isinstance(error, UnauthorizedError):
+        for other in books.values():
+            if other.extract.stream.connection == stream.connection:
+                other.stopped = error
+    if isinstance(error, ForbiddenError | NotFoundError):
+        for other in books.values():
+            if other.extract.key[:2] == request.extract.key[:2]:
+                other.stopped = error
+    return failure
+
+
+class _Landing:
+    """Arrivals gathered until they are worth opening the database for."""
+
+    def __init__(self, database: Database, spool: Spool) -> None:
+        self._database = database
+        self._spool = spool
+        self._arrivals: list[Arrival] = []
+        self._size = 0
+
+    def add(self, arrival: Arrival) -> None:
+        self._arrivals.append(arrival)
+        self._size += arrival.size
+        if len(self._arrivals) >= ARRIVALS_AT_ONCE or self._size >= BYTES_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._arrivals:
+            return
+        # Taken out first: if landing fails they stay in the spool and are not tried again here.
+        arrivals, self._arrivals, self._size = self._arrivals, [], 0
+        with self._database.writing() as connection:
+            land(connection, arrivals)
+        self._spool.landed(arrivals)
+
+
+def _rows(run: Run, failed: Sequence[tuple[int, Failure]]) -> Iterator[list[object]]:
+    now = naive(datetime.now(UTC))
+    for number, failure in failed:
+        request = failure.request
+        stream = request.extract.stream
+        yield [
+            f"{run.id}-{number:06d}",
+            run.id,
+            stream.connection,
+            stream.name,
+            request.extract.request,
+            naive(request.period.starting_at),
+            naive(request.period.ending_at),
+            request.reason,
+            "failed" if failure.tried else "not asked",
+            0,
+            0,
+            0,
+            now,
+            now,
+            failure.error,
+        ]
