@@ -1,0 +1,92 @@
+"""The command line: one thin module per command, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from lading import __version__
+
+COMMANDS = ("sync", "extract", "build", "plan", "push", "query", "debug", "demo")
+
+HELP = """What Claude costs and does, in Port.
+
+Extracts the reports of the Anthropic Admin API into DuckDB, builds the models, maps their rows to
+entities and pushes to Port what changed. `sync` does all of it; each step runs alone as well.
+
+Exit codes: 0 done; 1 something failed, and the run says what; 2 the command line, the project's
+files or the environment are wrong, and nothing was done.
+"""
+
+
+class Commands(click.Group):
+    """The commands by name; a command's module is imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command called `name`, or None."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lading.commands.{name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; an unknown one with the nearest known."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from lading.errors import nearest
+
+            ctx.fail(f"there is no command '{args[0]}'; {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C", "--project-dir", metavar="DIR", help="The project's folder [default: this one]."
+)
+@click.version_option(__version__, "-V", "--version", message="lading %(version)s")
+def lading(project_dir: str | None) -> None:
+    pass
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line; gives the exit code. No traceback gets out of it."""
+    from lading.errors import LadingError
+
+    try:
+        done = lading.main(args=list(arguments), prog_name="lading", standalone_mode=False)
+        return done if isinstance(done, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except LadingError as error:
+        from lading.commands.output import show_problems
+
+        show_problems(error.problems)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; what had landed and what Port had taken is on record", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence
+        from lading.commands.output import show_bug
+
+        show_bug(error)
+        return 1
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(invoke(sys.argv[1:]))

@@ -1,0 +1,31 @@
+"""`lading plan`: what a push would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lading.commands.options import project_options
+
+
+@click.command("plan")
+@project_options
+def command(**options: Any) -> int:
+    """Show how many entities a push would create and change; nothing is sent.
+
+    Builds the models and runs the mappings on what has landed. `lading query 'FROM lading.plan'`
+    shows the plan entity by entity.
+    """
+    from lading.commands.progress import bars
+    from lading.commands.project import open_project
+    from lading.commands.report import show_plan
+    from lading.pipeline.context import working
+    from lading.pipeline.steps import streams_that_failed_last
+    from lading.pipeline.sync import plan_push
+
+    context = open_project(options, needs=("port",))
+    with bars() as shown, working(context, "plan") as work:
+        planned = plan_push(work, shown, streams_that_failed_last(context))
+    show_plan(planned)
+    return int(work.incomplete)

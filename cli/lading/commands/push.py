@@ -1,0 +1,33 @@
+"""`lading push`: send Port what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lading.commands.options import project_options
+
+
+@click.command("push")
+@project_options
+def command(**options: Any) -> int:
+    """Send Port the entities that it lacks or that changed since they were last pushed.
+
+    Builds the models and runs the mappings on what has landed; fetches nothing. What depends on
+    a report whose last extraction failed is not sent.
+    """
+    from lading.commands.progress import bars
+    from lading.commands.project import open_project
+    from lading.commands.report import show_pushed
+    from lading.pipeline.context import working
+    from lading.pipeline.delivery import push
+    from lading.pipeline.steps import streams_that_failed_last
+    from lading.pipeline.sync import plan_push
+
+    context = open_project(options, needs=("port",))
+    with bars() as shown, working(context, "push") as work:
+        planned = plan_push(work, shown, streams_that_failed_last(context))
+        result = push(work, planned.plan, shown)
+    show_pushed(planned, result)
+    return int(work.incomplete)

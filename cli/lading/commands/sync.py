@@ -1,0 +1,30 @@
+"""`lading sync`: all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lading.commands.options import project_options
+
+
+@click.command("sync")
+@project_options
+def command(**options: Any) -> int:
+    """Extract, build, map and push: what is new at Anthropic, and what changed of it in Port.
+
+    A report that fails keeps what depends on it from being pushed; the others go on, and the
+    exit code is 1.
+    """
+    from lading.commands.progress import bars
+    from lading.commands.project import open_project
+    from lading.commands.report import show_sync
+    from lading.pipeline.context import working
+    from lading.pipeline.sync import sync
+
+    context = open_project(options, needs=("anthropic", "port"))
+    with bars() as shown, working(context, "sync") as work:
+        synced = sync(work, shown)
+    show_sync(synced)
+    return int(work.incomplete)

@@ -1,0 +1,122 @@
+"""A resource as ONE JQ program: for each row one text with everything that became of it.
+
+The text has a line for each record of the row (a row is one record, unless `itemsToParse` splits
+it). The first character says what the line is:
+
+    [   the values of all expressions, in order: nothing failed
+    {   {"guarded": [...]}: for each expression [value], [] for no value, or the error's text
+    -   the selector gave false
+    !   the selector gave neither true nor false; the reason follows as JSON text
+    ~   the row could not be split; the reason follows as JSON text
+
+Each expression stands in the program once, as the body of a function, and only if it compiles
+alone: a text with an unmatched parenthesis never gets here. An expression that does not compile
+is a function that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lading.mapping.expressions import CLOSE, CONFINED, Expression, gives_one_value
+from lading.mapping.outline import Outline, Shape, Split
+
+WORDS = 'def lading_words: if type == "string" then . else tojson end;'
+
+SELECT = """\
+def lading_record:
+  (try {selected} catch null) as $selected
+  | if $selected == true then lading_entity
+    elif $selected == false then "-"
+    else
+      "!" + (try ([first(lading_selector)]
+          | if . == [] then "gave nothing" else "gave " + (.[0] | tojson)[:100] end
+        ) catch ("failed: " + lading_words) | tojson)
+    end;
+"""
+
+SPLIT = """\
+def lading_row:
+  . as $row
+  | (try [first(lading_items)] catch ("itemsToParse failed: " + lading_words)) as $items
+  | if ($items | type) == "string" then "~" + ($items | tojson)
+    elif ($items[0] | type) != "array" then
+      "~" + ("itemsToParse gave \\($items[0] | type), not a list" | tojson)
+    elif $items[0] == [] then ""
+    else
+      (try [first(lading_left)] catch lading_words) as $left
+      | if ($left | type) == "string" then "~" + ($left | tojson)
+        elif ($left[0] | type) != "object" then
+          "~" + ("itemsToParse leaves \\($left[0] | type) of the record, not an object" | tojson)
+        else
+          reduce ($items[0][] | $left[0] + {{ {name}: . }} | lading_record) as $line
+            (""; . + $line + "\\n")
+        end
+    end;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled resource: the JQ text, the path of each value in its answers, and the entity's
+    shape, which refers to the values by number."""
+
+    text: str
+    paths: tuple[str, ...]
+    shape: Mapping[str, Shape]
+
+
+def fuse(outline: Outline, broken: Mapping[str, str]) -> Program:
+    """The program of a resource; `broken` has the texts that do not compile, and why."""
+    parts = [
+        CONFINED,
+        WORDS,
+        _function("lading_selector", outline.selector, broken),
+        *(_function(f"lading_{number}", each, broken) for number, each in _numbered(outline)),
+        _entity(outline, broken),
+        SELECT.format(selected=_first("lading_selector", outline.selector, broken)),
+        *(_split(outline.split, broken) if outline.split else ()),
+        "lading_row" if outline.split else "lading_record",
+    ]
+    paths = tuple(each.path for each in outline.values)
+    return Program("\n".join(parts) + "\n", paths, outline.shape)
+
+
+def _numbered(outline: Outline) -> enumerate[Expression]:
+    return enumerate(outline.values)
+
+
+def _function(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+    if each.text in broken:
+        reason = json.dumps(f"does not compile: {broken[each.text]}")
+        return f"def {name}: error({reason}); # {json.dumps(each.path)}"
+    return f"def {name}: ( # {json.dumps(each.path)}\n{each.text}{CLOSE};"
+
+
+def _first(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+    """The first value of a function, or null."""
+    if each.text in broken or gives_one_value(each.text):
+        return name
+    return f"first({name}, null)"
+
+
+def _entity(outline: Outline, broken: Mapping[str, str]) -> str:
+    """All values in one go, and one by one when any of them failed."""
+    plain = ", ".join(_first(f"lading_{n}", each, broken) for n, each in _numbered(outline))
+    guarded = ", ".join(
+        f"(try [first(lading_{n})] catch lading_words)" for n, _ in _numbered(outline)
+    )
+    return (
+        f"def lading_entity:\n  . as $record\n  | try ([{plain}] | tojson)\n"
+        f"    catch ($record | {{guarded: [{guarded}]}} | tojson);"
+    )
+
+
+def _split(split: Split, broken: Mapping[str, str]) -> tuple[str, str, str]:
+    left = "def lading_left: .;"
+    if split.left is not None:
+        left = _function("lading_left", split.left, broken)
+    items = _function("lading_items", split.items, broken)
+    return items, left, SPLIT.format(name=json.dumps(split.name))

@@ -1,0 +1,1 @@
+"""Where the rooms meet: reports → raw tables → models → entities → Port, one way."""

@@ -1,0 +1,167 @@
+"""A project that is fit to run, and the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lading.errors import LadingError, Problem, UserError
+
+if TYPE_CHECKING:
+    from lading.extract.plan import Asking
+    from lading.extract.streams import Stream
+    from lading.mapping.files import MappingFile, Resource
+    from lading.project.environment import Environment
+    from lading.project.model import Connection, ConnectionType, Project
+    from lading.transform.graph import Graph
+    from lading.warehouse.database import Database
+    from lading.warehouse.runs import Run
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see how far things are."""
+
+    def start(self, name: str, total: int) -> None:
+        """Something of `total` steps begins."""
+
+    def advance(self, name: str, steps: int = 1) -> None:
+        """Some of its steps are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A project whose files are all right, and what was read out of them."""
+
+    project: Project
+    streams: tuple[Stream, ...]
+    askings: tuple[Asking, ...]
+    graph: Graph
+    mappings: tuple[MappingFile, ...]
+    database: Database
+    now: datetime
+    warnings: tuple[Problem, ...]
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """All resources of all mapping files, in their order."""
+        return tuple(each for mapping in self.mappings for each in mapping.resources)
+
+    @property
+    def port(self) -> Connection:
+        """The connection to Port.
+
+        Raises:
+            UserError: project.yml has none, or several.
+        """
+        found = self.project.connections_of("port")
+        if len(found) != 1:
+            message = f"project.yml has {len(found)} connections to Port, and one is needed"
+            raise UserError(message, hint="see connections: port: in project.yml")
+        return found[0]
+
+
+@dataclass(slots=True)
+class Work:
+    """A run that has begun: the only one that writes to its database.
+
+    A step that did only part of its work says so in `incomplete`.
+    """
+
+    context: Context
+    run: Run
+    incomplete: bool = False
+
+
+def open_context(
+    root: Path,
+    *,
+    target: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    now: datetime,
+    wait: float = 10.0,
+    environment: Environment | None = None,
+    needs: Sequence[ConnectionType] = (),
+) -> Context:
+    """Read and check all files of the project, and the connections that will be needed.
+
+    `environment` stands in for that of the process and `.env`.
+
+    Raises:
+        UserError: all findings at once, when one of them is an error.
+    """
+    from lading.extract.plan import check_askings
+    from lading.extract.streams import check_streams, read_streams
+    from lading.mapping.files import load_mappings
+    from lading.pipeline.askings import askings_of
+    from lading.project.environment import read_environment
+    from lading.project.load import load_project
+    from lading.transform.graph import load_graph
+    from lading.warehouse.database import Database
+
+    project, problems = load_project(
+        root, environment=environment or read_environment(root), target=target, variables=variables
+    )
+    if project is None:
+        raise UserError(problems=problems)
+    streams = read_streams(project)
+    graph, graph_problems = load_graph(project, now)
+    mappings, mapping_problems = load_mappings(project, now)
+    resources = [each for mapping in mappings for each in mapping.resources]
+    askings = askings_of(project, streams, resources, now)
+    found = [
+        *problems,
+        *check_streams(project),
+        *graph_problems,
+        *mapping_problems,
+        *check_askings(streams, askings),
+        *(problem for kind in needs for problem in _missing(project, kind)),
+    ]
+    if any(each.severity == "error" for each in found):
+        raise UserError(problems=found)
+    settings = project.target
+    database = Database(settings.database, settings.storage_version, settings.threads, wait)
+    return Context(project, streams, askings, graph, mappings, database, now, tuple(found))
+
+
+def _missing(project: Project, kind: ConnectionType) -> Iterator[Problem]:
+    for connection in project.connections_of(kind):
+        yield from connection.problems()
+
+
+@contextmanager
+def working(context: Context, command: str) -> Iterator[Work]:
+    """A run of the command: alone with the database, and on record from begin to end.
+
+    What a run that died had received is landed first.
+
+    Raises:
+        DatabaseBusyError: another run, or another process with the file open, did not end.
+    """
+    from lading.extract.run import recover
+    from lading.warehouse.runs import begin, end, new_run, only_run
+    from lading.warehouse.tables import prepare
+
+    run = new_run(command, context.now)
+    with only_run(context.database, run):
+        with context.database.writing() as connection:
+            prepare(connection, [stream.name for stream in context.streams])
+            begin(connection, run)
+        status, error = "failed", None
+        try:
+            recover(context.database)
+            work = Work(context, run)
+            yield work
+            status = "incomplete" if work.incomplete else "done"
+        except LadingError as failure:
+            error = failure.message
+            raise
+        except BaseException as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            with context.database.writing() as connection:
+                end(connection, run, status=status, error=error)

@@ -1,0 +1,103 @@
+"""The plan against what Port has, and its carrying out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lading import log
+
+if TYPE_CHECKING:
+    from lading.pipeline.context import Context, Watcher, Work
+    from lading.pipeline.entities import Mapped
+    from lading.port.client import UpsertSettings
+    from lading.port.ledger import Duplicate, PlanCounts
+    from lading.port.tally import PushResult
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What a push would do: counts for each blueprint, and identifiers that contradict
+    themselves. `resources` are those whose entities count."""
+
+    destination: str
+    resources: tuple[str, ...]
+    counts: tuple[PlanCounts, ...]
+    duplicates: tuple[Duplicate, ...]
+
+
+def plan(work: Work, mapped: Sequence[Mapped]) -> PushPlan:
+    """Compare what the mappings give with what Port took; leaves `lading.plan` to query."""
+    from lading.port.client import destination
+    from lading.port.journal import recover
+    from lading.port.ledger import duplicates, keep_plan_view, plan_counts
+
+    database = work.context.database
+    recover(database)
+    where = destination(work.context.port)
+    resources = tuple(each.resource for each in mapped if not each.failed)
+    with database.writing() as connection:
+        keep_plan_view(connection, where, resources)
+        counts = plan_counts(connection, where, resources)
+        found = duplicates(connection)
+    work.incomplete |= bool(found)
+    for each in found:
+        _say(each)
+    return PushPlan(where, resources, counts, found)
+
+
+def _say(duplicate: Duplicate) -> None:
+    first, second = duplicate.first, duplicate.second
+    log.error(
+        "duplicate",
+        f"{duplicate.blueprint} '{duplicate.identifier}' comes from {duplicate.rows} rows that "
+        f"differ, and is not pushed: {first.resource} row {first.position}: {first.entity} / "
+        f"{second.resource} row {second.position}: {second.entity}",
+        blueprint=duplicate.blueprint,
+        identifier=duplicate.identifier,
+    )
+
+
+def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
+    """Make the blueprints that Port lacks, then send what the plan says.
+
+    Raises:
+        UserError: a blueprint is neither in Port nor in the project; nothing was sent.
+        UnauthorizedError: Port does not take the credentials.
+    """
+    from lading.port.blueprints import ensure_blueprints
+    from lading.port.client import PortClient
+    from lading.port.push import push as send
+
+    context = work.context
+    to_send = sum(each.to_send for each in planned.counts)
+    watcher.start("push", to_send)
+    with PortClient(context.port) as client:
+        if to_send:
+            needed = [each.blueprint for each in planned.counts if each.to_send]
+            ensure_blueprints(client, context.project.blueprints, needed)
+        result = send(
+            context.database,
+            work.run,
+            client,
+            settings_by_resource(context),
+            planned.resources,
+            lambda steps: watcher.advance("push", steps),
+        )
+    work.incomplete |= not result.ok
+    return result
+
+
+def settings_by_resource(context: Context) -> Mapping[str, UpsertSettings]:
+    """How each resource's entities are written, as its mapping file says."""
+    from lading.port.client import UpsertSettings
+
+    return {
+        resource.name: UpsertSettings(
+            merge=mapping.settings.merge,
+            create_missing_related_entities=mapping.settings.create_missing_related_entities,
+        )
+        for mapping in context.mappings
+        for resource in mapping.resources
+    }

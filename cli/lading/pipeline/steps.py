@@ -1,0 +1,140 @@
+"""The steps, one after the other: extract, build, map, push."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lading import log
+
+if TYPE_CHECKING:
+    from lading.extract.plan import Extract, Request
+    from lading.extract.run import Extraction
+    from lading.pipeline.context import Context, Watcher, Work
+    from lading.transform.materialise import NodeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A resource that is not pushed, and why."""
+
+    resource: str
+    why: str
+
+
+def extract(work: Work, watcher: Watcher) -> Extraction:
+    """Fetch what the mappings ask for and is not closed yet."""
+    from lading.extract.landing import closed_periods
+    from lading.extract.plan import plan
+    from lading.extract.run import extract as carry_out
+
+    context = work.context
+    with context.database.reading() as connection:
+        closed = closed_periods(connection)
+    planned = plan(context.streams, context.askings, closed, work.run.started_at)
+    for one in planned.extracts:
+        requests = [each for each in planned.requests if each.extract is one]
+        watcher.start(one.stream.name, len(requests))
+        if requests:
+            _say_what(one, requests)
+    extraction = carry_out(
+        planned,
+        context.project.connections,
+        context.database,
+        work.run,
+        lambda request, records: watcher.advance(request.extract.stream.name),
+    )
+    work.incomplete |= bool(extraction.failed_streams)
+    return extraction
+
+
+def _say_what(one: Extract, requests: Sequence[Request]) -> None:
+    reasons = ", ".join(sorted({each.reason for each in requests}))
+    by = f" by {', '.join(one.dimensions)}" if one.dimensions else ""
+    first = min(each.period.starting_at for each in requests)
+    last = max(each.period.ending_at for each in requests)
+    log.info(
+        "extract",
+        f"extract {one.stream.name} {one.width}{by}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
+        f"{len(requests)} requests ({reasons})",
+        stream=one.stream.name,
+        requests=len(requests),
+    )
+
+
+def build(work: Work, watcher: Watcher) -> tuple[NodeResult, ...]:
+    """Make all models, each in dependency order; what depends on a failed one is left out.
+
+    Their SQL as DuckDB gets it is left in `target/compiled/`.
+    """
+    from lading.transform.graph import compiled
+    from lading.transform.materialise import build as make
+
+    context = work.context
+    for name, sql in compiled(context.graph).items():
+        path = context.project.target_path / "compiled" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sql, "utf-8")
+    total = sum(not model.is_resource for model in context.graph.models.values())
+    watcher.start("models", total)
+    done = 0
+
+    def told(result: NodeResult) -> None:
+        nonlocal done
+        done += 1
+        watcher.advance("models")
+        _say_node(done, total, result)
+
+    with context.database.writing() as connection:
+        results = make(context.graph, connection, on_node=told)
+    work.incomplete |= any(each.status != "ok" for each in results)
+    return results
+
+
+def blocked(
+    context: Context, failed_streams: Iterable[str], nodes: Sequence[NodeResult]
+) -> tuple[Blocked, ...]:
+    """The resources that depend on a stream or a model that failed."""
+    streams = frozenset(failed_streams)
+    models = frozenset(each.model.name for each in nodes if each.status != "ok")
+    found = []
+    for resource in context.resources:
+        bad_streams = sorted(streams & context.graph.streams(resource.model))
+        bad_models = sorted(models & context.graph.ancestors([resource.model]))
+        if bad_streams:
+            found.append(Blocked(resource.name, f"{', '.join(bad_streams)} could not be fetched"))
+        elif bad_models:
+            found.append(Blocked(resource.name, f"{', '.join(bad_models)} could not be built"))
+    return tuple(found)
+
+
+def streams_that_failed_last(context: Context) -> frozenset[str]:
+    """The streams whose last extraction did not get everything it asked for."""
+    with context.database.reading() as connection:
+        rows = connection.execute(
+            """
+            SELECT DISTINCT stream FROM lading.requests
+            WHERE status <> 'landed' AND (connection, stream, run_id) IN (
+                SELECT (connection, stream, max(run_id)) FROM lading.requests
+                GROUP BY connection, stream
+            )
+            """
+        ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def _say_node(number: int, total: int, result: NodeResult) -> None:
+    name = result.model.relation
+    about = f"{number} of {total}"
+    if result.status == "ok":
+        rows = f" ({result.rows:,} rows)" if result.rows is not None else ""
+        said = f"{about} OK {result.model.materialized} {name}{rows} [{result.seconds:.2f}s]"
+        log.info("node", said, node=name, status="ok", seconds=round(result.seconds, 3))
+    elif result.status == "skipped":
+        said = f"{about} SKIP {name}: {result.message}"
+        log.warning("node", said, node=name, status="skipped")
+    else:
+        hint = f" ({result.hint})" if result.hint else ""
+        said = f"{about} ERROR {name}: {result.place}: {result.message}{hint}"
+        log.error("node", said, node=name, status="error", place=str(result.place))

@@ -1,0 +1,224 @@
+"""Port's API, as far as it is called here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+from lading import __version__, log
+from lading.errors import NotFoundError, RefusedError, UnauthorizedError, UserError
+from lading.http import Reply, Session
+from lading.limiter import Limiter
+from lading.port.answers import CREDENTIALS, BulkAnswer, as_object, classify, read_bulk_answer
+from lading.port.batches import as_body
+from lading.port.tokens import TokenKeeper
+from lading.secrets import register
+
+if TYPE_CHECKING:
+    from lading.project.model import Connection
+
+T = TypeVar("T")
+
+# Port keeps the User-Agent as an entity's `$datasource` and knows the owner by its beginning
+# and end alone, so that ownership survives a new version in the middle.
+USER_AGENT = "port-ocean/lading/{version}/{integration}/exporter"
+INTEGRATION = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertSettings:
+    """How entities are written, as a mapping file says.
+
+    merge                            properties that are not sent keep their value
+    create_missing_related_entities  targets of relations are made bare when they are missing
+    """
+
+    merge: bool = True
+    create_missing_related_entities: bool = True
+
+
+def destination(connection: Connection) -> str:
+    """A stable name of where a connection pushes to: host, integration, and a mark of the
+    organisation's credentials. What was pushed is remembered under it."""
+    host = urlsplit(connection.value("base_url")).netloc.lower()
+    mark = hashlib.sha256(connection.value("client_id").encode()).hexdigest()[:8]
+    return f"{host}/{_integration(connection)}/{mark}"
+
+
+def _integration(connection: Connection) -> str:
+    name = connection.value("integration")
+    if not INTEGRATION.fullmatch(name):
+        raise UserError(
+            f"'{name}' is no name for an integration of Port",
+            place=connection.document.place("connections", connection.name, "integration"),
+            hint="lower-case letters, digits and dashes; first a letter, last no dash",
+        )
+    return name
+
+
+class PortClient:
+    """One connection's calls; safe to use from several threads.
+
+    Any call may raise:
+        UnauthorizedError: the credentials are wrong, or a token fresh from Port is refused.
+        RefusedError: what Port says to this request, and would say again.
+        RetriableError: Port was not to be had within the connection's tries.
+        UserError: (when it is made) a setting of the connection is missing or wrong.
+    """
+
+    def __init__(
+        self, connection: Connection, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.destination = destination(connection)
+        self.concurrency = connection.concurrency
+        self._credentials = {
+            "clientId": connection.value("client_id"),
+            "clientSecret": connection.value("client_secret"),
+        }
+        register(self._credentials["clientSecret"])
+        agent = USER_AGENT.format(version=__version__, integration=_integration(connection))
+        self._session = Session(
+            base_url=connection.value("base_url"),
+            headers={
+                "user-agent": agent,
+                "content-type": "application/json",
+                "accept": "application/json",
+            },
+            classify=classify,
+            limiter=Limiter(connection.concurrency),
+            retry=connection.retry,
+        )
+        self._tokens = TokenKeeper(self._ask_for_token, clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; threads that wait to try again give up at once."""
+        self._session.close()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, those that were tried again included."""
+        return self._session.requests
+
+    def check(self) -> None:
+        """Ask for a token: raises what is wrong with the credentials or the address."""
+        self._tokens.current()
+
+    def blueprint(self, identifier: str) -> Mapping[str, Any] | None:
+        """A blueprint's body as Port holds it; None if there is none."""
+        path = f"/v1/blueprints/{quote(identifier, safe='')}"
+        try:
+            answer = self._send("GET", path, parse=as_object)
+        except NotFoundError:
+            return None
+        found = answer.get("blueprint")
+        return found if isinstance(found, dict) else {}
+
+    def create_blueprint(self, body: Mapping[str, Any]) -> bool:
+        """Make a blueprint; False if it was there, made meanwhile by someone else or by a try
+        whose answer was lost."""
+        content = json.dumps(body).encode()
+        try:
+            self._send("POST", "/v1/blueprints", parse=as_object, content=content)
+        except RefusedError as refused:
+            if refused.status != 409:
+                raise
+            return False
+        return True
+
+    def change_blueprint(self, identifier: str, changes: Mapping[str, Any]) -> None:
+        """Set some keys of a blueprint; the others stay."""
+        path = f"/v1/blueprints/{quote(identifier, safe='')}"
+        self._send("PATCH", path, parse=as_object, content=json.dumps(changes).encode())
+
+    def upsert(
+        self, blueprint: str, entities: Sequence[bytes | str], settings: UpsertSettings
+    ) -> BulkAnswer:
+        """Write 1 to 20 entities (JSON texts) of one blueprint, at most 1 MiB in all."""
+
+        def parse(reply: Reply) -> BulkAnswer:
+            return read_bulk_answer(reply, len(entities))
+
+        return self._send(
+            "POST",
+            f"/v1/blueprints/{quote(blueprint, safe='')}/entities/bulk",
+            parse=parse,
+            params=[
+                ("upsert", "true"),
+                ("merge", _flag(settings.merge)),
+                (
+                    "create_missing_related_entities",
+                    _flag(settings.create_missing_related_entities),
+                ),
+            ],
+            content=as_body(entities),
+        )
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        parse: Callable[[Reply], T],
+        params: Sequence[tuple[str, str]] = (),
+        content: bytes | None = None,
+    ) -> T:
+        def attempt(authorization: str) -> T:
+            headers = {"authorization": authorization}
+            return self._session.send(
+                method, path, parse=parse, params=params, content=content, headers=headers
+            )
+
+        token = self._tokens.current()
+        try:
+            return attempt(token.authorization)
+        except UnauthorizedError:
+            token = self._tokens.instead_of(token)
+        try:
+            return attempt(token.authorization)
+        except UnauthorizedError as again:
+            raise UnauthorizedError(
+                f"Port refuses the token that it has just given: {again.message}",
+                hint=CREDENTIALS,
+                status=again.status,
+                request_id=again.request_id,
+            ) from again
+
+    def _ask_for_token(self) -> tuple[str, float]:
+        log.debug("port_token", "asking Port for an access token")
+        content = json.dumps(self._credentials).encode()
+        return self._session.send(
+            "POST", "/v1/auth/access_token", parse=_read_token, content=content
+        )
+
+
+def _read_token(reply: Reply) -> tuple[str, float]:
+    answer = as_object(reply)
+    token = str(answer.get("accessToken") or "")
+    if not token:
+        raise UnauthorizedError("Port's answer holds no access token", hint=CREDENTIALS)
+    register(token)
+    seconds = answer.get("expiresIn")
+    lives = float(seconds) if isinstance(seconds, (int, float)) else 0.0
+    return f"{answer.get('tokenType') or 'Bearer'} {token}", lives
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,116 @@
+"""Sending what is to be sent, several bulks at once, and keeping the books of it.
+
+The database is open before and after, never while Port is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lading import log
+from lading.port.batches import cut
+from lading.port.delivery import Delivery, Entry, Outcome
+from lading.port.journal import Journal, outbox_path, recover
+from lading.port.ledger import (
+    forget_refusals,
+    plan_counts,
+    settled_refusals,
+    write_outbox,
+)
+from lading.port.tally import PushResult, Tally
+
+if TYPE_CHECKING:
+    from lading.port.client import PortClient, UpsertSettings
+    from lading.warehouse.database import Database
+    from lading.warehouse.runs import Run
+
+OnProgress = Callable[[int], None]
+
+
+def push(
+    database: Database,
+    run: Run,
+    client: PortClient,
+    settings_by_resource: Mapping[str, UpsertSettings],
+    resources: Sequence[str],
+    on_progress: OnProgress = lambda entities: None,
+) -> PushResult:
+    """Send the entities of `resources` that are new or changed since they were last taken.
+
+    settings_by_resource  how each resource's entities are written
+    on_progress           called with how many entities more are done
+
+    What Port refuses and what fails is in the result, also when wrong credentials end it early.
+    The caller is the only run on this database (`only_run`), and has made its tables.
+
+    Raises:
+        DatabaseError: the books can't be kept; what Port took until then is on record.
+    """
+    recover(database)
+    outbox = outbox_path(database.spool, run)
+    tally = _plan(database, client.destination, resources, outbox)
+    if tally.total:
+        try:
+            with Journal(database.spool, run, client.destination) as journal:
+                delivery = Delivery(client, journal, settings_by_resource)
+                _deliver_all(delivery, _bulks(outbox, settings_by_resource), tally, on_progress)
+        finally:
+            recover(database)
+    return tally.result()
+
+
+def _plan(database: Database, destination: str, resources: Sequence[str], outbox: Path) -> Tally:
+    """Write the outbox; forget refusals that no longer matter."""
+    with database.reading() as connection:
+        tally = Tally(plan_counts(connection, destination, resources))
+        settled = settled_refusals(connection, destination, resources)
+        if tally.total:
+            outbox.parent.mkdir(parents=True, exist_ok=True)
+            write_outbox(connection, destination, resources, outbox)
+    if settled:
+        with database.writing() as connection:
+            forget_refusals(connection, destination, settled)
+    return tally
+
+
+def _bulks(
+    outbox: Path, settings_by_resource: Mapping[str, UpsertSettings]
+) -> Iterator[tuple[Entry, ...]]:
+    with outbox.open("rb") as lines:
+        entries = (Entry.read(line) for line in lines)
+        yield from cut(entries, lambda each: (each.blueprint, settings_by_resource[each.resource]))
+
+
+def _deliver_all(
+    delivery: Delivery,
+    bulks: Iterator[tuple[Entry, ...]],
+    tally: Tally,
+    on_progress: OnProgress,
+) -> None:
+    under_way: dict[Future[Outcome], str] = {}
+
+    def collect() -> None:
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in done:
+            outcome = future.result()
+            tally.note(under_way.pop(future), outcome)
+            on_progress(outcome.entities)
+
+    most = delivery.client.concurrency
+    with ThreadPoolExecutor(max_workers=most, thread_name_prefix="port") as pool:
+        try:
+            for bulk in bulks:
+                if len(under_way) == most:
+                    collect()
+                if tally.stopped:
+                    break
+                if bulk[0].blueprint not in tally.given_up:
+                    under_way[pool.submit(delivery.deliver, bulk)] = bulk[0].blueprint
+            while under_way:
+                collect()
+        except KeyboardInterrupt:
+            log.warning("interrupted", "finishing the requests under way (again: not even those)")
+            raise

@@ -1,0 +1,127 @@
+"""What a push did, counted while it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lading import log
+from lading.errors import ServerError
+from lading.port.delivery import Outcome, RefusedEntity
+from lading.port.ledger import PlanCounts
+
+# A blueprint whose bulks fail one after the other, each after all its tries, is given up.
+GIVE_UP_AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PushCounts:
+    """A blueprint's entities by what became of them.
+
+    refused      Port would not take them: `lading.refused` has its reasons
+    failed       they did not get there, or it is not known whether they did
+    conflicting  several rows give them with different content; they were not sent
+    """
+
+    blueprint: str
+    created: int
+    changed: int
+    unchanged: int
+    refused: int
+    failed: int
+    conflicting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A bulk of so many entities that did not get to Port, and why."""
+
+    blueprint: str
+    entities: int
+    error: ServerError
+
+    def __str__(self) -> str:
+        return f"{self.entities} entities of {self.blueprint} did not get to Port: {self.error}"
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """What a push did, by blueprint; and what went wrong, one by one: bulks that did not get to
+    Port first, then entities that Port refused."""
+
+    blueprints: tuple[PushCounts, ...]
+    failures: tuple[Failure | RefusedEntity, ...]
+
+    @property
+    def sent(self) -> int:
+        """How many entities Port took."""
+        return sum(each.created + each.changed for each in self.blueprints)
+
+    @property
+    def ok(self) -> bool:
+        """Whether Port now holds all that it was to be sent."""
+        return not any(each.refused or each.failed or each.conflicting for each in self.blueprints)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one push. For one thread."""
+
+    plan: Sequence[PlanCounts]
+    taken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    refusals: list[RefusedEntity] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    failed_in_a_row: Counter[str] = field(default_factory=Counter)
+    given_up: set[str] = field(default_factory=set)
+    stopped: bool = False
+
+    @property
+    def total(self) -> int:
+        """How many entities there are to send."""
+        return sum(each.to_send for each in self.plan)
+
+    def note(self, blueprint: str, outcome: Outcome) -> None:
+        """Count a bulk of a blueprint, and give up what its failure says is in vain."""
+        self.taken.update((entry.blueprint, entry.action) for entry in outcome.accepted)
+        self.refused[blueprint] += len(outcome.refused)
+        self.refusals += outcome.refused
+        if outcome.error is None:
+            self.failed_in_a_row[blueprint] = 0
+            return
+        self.failures.append(Failure(blueprint, len(outcome.failed), outcome.error))
+        self.failed_in_a_row[blueprint] += 1
+        if outcome.ends == "push":
+            self._stop(outcome.error)
+        elif outcome.ends == "blueprint" or self.failed_in_a_row[blueprint] >= GIVE_UP_AFTER:
+            self._give_up(blueprint, outcome.error)
+
+    def _stop(self, error: ServerError) -> None:
+        if not self.stopped:
+            log.warning("push_stopped", f"nothing more is sent: {error.message}")
+        self.stopped = True
+
+    def _give_up(self, blueprint: str, error: ServerError) -> None:
+        if blueprint not in self.given_up:
+            message = f"no more entities of {blueprint} are sent: {error.message}"
+            log.warning("blueprint_given_up", message, blueprint=blueprint)
+        self.given_up.add(blueprint)
+
+    def result(self) -> PushResult:
+        counts = tuple(self._counts(each) for each in self.plan)
+        return PushResult(counts, (*self.failures, *self.refusals))
+
+    def _counts(self, plan: PlanCounts) -> PushCounts:
+        created = self.taken[plan.blueprint, "create"]
+        changed = self.taken[plan.blueprint, "change"]
+        refused = self.refused[plan.blueprint]
+        return PushCounts(
+            blueprint=plan.blueprint,
+            created=created,
+            changed=changed,
+            unchanged=plan.unchanged,
+            refused=refused,
+            failed=plan.to_send - created - changed - refused,
+            conflicting=plan.conflicting,
+        )

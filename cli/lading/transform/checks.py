@@ -1,0 +1,132 @@
+"""What can be found wrong in a template without rendering it, so that all of it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lading.errors import Place, Problem, UserError, nearest
+from lading.transform.templates import FACTS
+from lading.transform.words import USAGE, Words
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+
+    from lading.project.model import Kind
+    from lading.transform.files import ModelFile
+
+# Jinja defines these itself where they have a meaning.
+JINJAS_OWN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What one template may use: names of macros, the words, and its model (None: macros)."""
+
+    file: str
+    words: Words
+    macros: frozenset[str]
+    jinja: frozenset[str]
+    model: ModelFile | None = None
+    kind: Kind | None = None
+
+    def problems(self, tree: nodes.Template) -> tuple[Problem, ...]:
+        """All findings, in the order of the lines."""
+        found = {
+            *self._names(tree),
+            *self._calls(tree),
+            *self._inclusions(tree),
+            *self._selector_fields(tree),
+        }
+        return tuple(sorted(found, key=lambda each: (each.place and each.place.line, each.message)))
+
+    @property
+    def _known(self) -> frozenset[str]:
+        facts = FACTS
+        if self.model is not None:
+            facts -= {"this"} if self.model.is_resource else {"selector"}
+        return facts | self.macros | USAGE.keys() | self.jinja
+
+    def _names(self, tree: nodes.Template) -> Iterator[Problem]:
+        from jinja2 import nodes
+
+        called = {id(call.node) for call in tree.find_all(nodes.Call)}
+        names = list(tree.find_all(nodes.Name))
+        known = self._known | JINJAS_OWN | {each.name for each in names if each.ctx != "load"}
+        known |= {macro.name for macro in tree.find_all(nodes.Macro)} | _asked_for(tree)
+        for each in names:
+            if each.name not in known:
+                yield self._unknown(each.name, each.lineno, is_called=id(each) in called)
+
+    def _unknown(self, name: str, line: int, *, is_called: bool) -> Problem:
+        place = Place(self.file, line)
+        if name in FACTS:
+            where = "in resource models only" if name == "selector" else "not in resource models"
+            return Problem(f"'{name}' is known {where}", place)
+        if is_called:
+            functions = self.macros | USAGE.keys()
+            return Problem(f"there is no macro '{name}'", place, nearest(name, functions))
+        return Problem(f"'{name}' is not defined", place, nearest(name, self._known - self.jinja))
+
+    def _calls(self, tree: nodes.Template) -> Iterator[Problem]:
+        from jinja2 import nodes
+
+        for call in tree.find_all(nodes.Call):
+            if not isinstance(call.node, nodes.Name) or call.node.name not in USAGE:
+                continue
+            try:
+                args, named = _constants(call)
+                self.words.ask(self.model, call.node.name, args, named)
+            except nodes.Impossible:
+                continue
+            except UserError as error:
+                yield Problem(error.message, Place(self.file, call.lineno), error.hint)
+
+    def _inclusions(self, tree: nodes.Template) -> Iterator[Problem]:
+        from jinja2 import nodes
+
+        for kind in (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends):
+            for node in tree.find_all(kind):
+                yield Problem(
+                    "a template can't take in another one",
+                    Place(self.file, node.lineno),
+                    "put what is shared into a macro: all macros of macros/*.sql are known "
+                    "everywhere by their names",
+                )
+
+    def _selector_fields(self, tree: nodes.Template) -> Iterator[Problem]:
+        from jinja2 import nodes
+
+        if self.kind is None:
+            return
+        for node in tree.find_all(nodes.Getattr):
+            is_selector = isinstance(node.node, nodes.Name) and node.node.name == "selector"
+            if is_selector and node.attr not in self.kind.fields and not hasattr(dict, node.attr):
+                message = f"the selector has no field '{node.attr}'"
+                hint = nearest(node.attr, self.kind.fields)
+                yield Problem(message, Place(self.file, node.lineno), hint)
+
+
+def _asked_for(tree: nodes.Template) -> set[str]:
+    """Names that the template itself asks about: `x is defined`, `x | default(…)`."""
+    from jinja2 import nodes
+
+    tests = {"defined", "undefined"}
+    asked = [each.node for each in tree.find_all(nodes.Test) if each.name in tests]
+    asked += [
+        each.node
+        for each in tree.find_all(nodes.Filter)
+        if each.name in {"default", "d"} and each.node is not None
+    ]
+    return {node.name for node in asked if isinstance(node, nodes.Name)}
+
+
+def _constants(call: nodes.Call) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """A call's arguments where the text alone says what they are; `Impossible` otherwise."""
+    from jinja2 import nodes
+
+    if call.dyn_args is not None or call.dyn_kwargs is not None:
+        raise nodes.Impossible
+    args = tuple(each.as_const() for each in call.args)
+    return args, {each.key: each.value.as_const() for each in call.kwargs}

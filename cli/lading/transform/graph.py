@@ -1,0 +1,152 @@
+"""The graph: every model, what it reads, and the order that they can be made in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from lading.errors import Place, Problem
+from lading.transform.compiling import Compiler, Reading
+from lading.transform.files import model_files
+from lading.transform.model import Model
+from lading.transform.properties import read_properties
+from lading.transform.statements import open_parser
+
+if TYPE_CHECKING:
+    from lading.project.model import Project
+
+Edges = Mapping[str, Mapping[str, Reading]]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All models by name; each comes after those that it reads."""
+
+    models: Mapping[str, Model]
+    run_started_at: str
+    compiler: Compiler = field(repr=False, compare=False)
+
+    def locate(self, name: str, offset: int) -> tuple[Place, str | None]:
+        """Where the character at `offset` of a model's SQL was written, and a hint when it
+        comes out of a macro."""
+        return self.compiler.renderer.origin(self.compiler.wish(name), offset)
+
+    def streams(self, name: str) -> frozenset[str]:
+        """The streams that a model's content comes from, by whatever way."""
+        return frozenset(
+            source.stream for each in self.ancestors([name]) for source in self.models[each].sources
+        )
+
+    def ancestors(self, names: Iterable[str]) -> frozenset[str]:
+        """These models and all that they read, by whatever way."""
+        return _reached(names, {name: model.depends_on for name, model in self.models.items()})
+
+    def descendants(self, names: Iterable[str]) -> frozenset[str]:
+        """These models and all that read them, by whatever way."""
+        readers: dict[str, list[str]] = {name: [] for name in self.models}
+        for name, model in self.models.items():
+            for read in model.depends_on:
+                readers[read].append(name)
+        return _reached(names, readers)
+
+
+def load_graph(project: Project, run_started_at: datetime) -> tuple[Graph, tuple[Problem, ...]]:
+    """Compile all models of a project; with it, everything that is wrong with any of them.
+
+    `run_started_at` is aware. Models with an error, in a cycle, or reading one of these, are
+    not in the graph.
+    """
+    moment = utc_text(run_started_at)
+    files, problems = model_files(project)
+    properties, more = read_properties(project, files)
+    compiler = Compiler(project, files, properties, moment)
+    found = [*problems, *more, *compiler.renderer.problems]
+    models: dict[str, Model] = {}
+    edges: dict[str, Mapping[str, Reading]] = {}
+    with open_parser() as parser:
+        for name in files:
+            model, readings, more = compiler.compile(name, parser)
+            found.extend(more)
+            if model is not None:
+                models[name] = model
+                edges[name] = {reading.read: reading for reading in readings}
+    order, cycles = _ordered(edges)
+    found.extend(_cycle(compiler, edges, cycle) for cycle in cycles)
+    graph = Graph(MappingProxyType({name: models[name] for name in order}), moment, compiler)
+    return graph, tuple(sorted(dict.fromkeys(found), key=_by_place))
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as models get it: `YYYY-MM-DDTHH:MM:SSZ`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def compiled(graph: Graph) -> Mapping[str, str]:
+    """Each model's SQL under its file's name, in the graph's order."""
+    return {model.file: f"{model.sql.strip()}\n" for model in graph.models.values()}
+
+
+def _reached(names: Iterable[str], ways: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    found = set(names)
+    waiting = list(found)
+    while waiting:
+        new = set(ways[waiting.pop()]) - found
+        found |= new
+        waiting.extend(new)
+    return frozenset(found)
+
+
+def _ordered(edges: Edges) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The models that can be made, each after what it reads, by name where there is a choice;
+    and the cycles, each beginning with its first name in the alphabet."""
+    left = {name: set(reads) for name, reads in edges.items()}
+    cycles: list[tuple[str, ...]] = []
+    while True:
+        left = _without_dead_ends(left)
+        sorter = TopologicalSorter({name: sorted(reads) for name, reads in left.items()})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            # graphlib goes from what is read to its reader; people think the other way.
+            cycle = _from_first(tuple(reversed(error.args[1][1:])))
+            cycles.append(cycle)
+            left = {name: reads for name, reads in left.items() if name not in cycle}
+        else:
+            return list(_sorted_names(sorter)), cycles
+
+
+def _without_dead_ends(edges: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """The models all of whose ancestors are there."""
+    left = dict(edges)
+    while dead := [name for name, reads in left.items() if not reads <= left.keys()]:
+        for name in dead:
+            del left[name]
+    return left
+
+
+def _sorted_names(sorter: TopologicalSorter[str]) -> Iterable[str]:
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        yield from ready
+        sorter.done(*ready)
+
+
+def _from_first(cycle: tuple[str, ...]) -> tuple[str, ...]:
+    start = cycle.index(min(cycle))
+    return cycle[start:] + cycle[:start]
+
+
+def _cycle(compiler: Compiler, edges: Edges, cycle: tuple[str, ...]) -> Problem:
+    first, second = cycle[0], cycle[1] if len(cycle) > 1 else cycle[0]
+    way = " -> ".join((*cycle, first))
+    place = compiler.place(edges[first][second])
+    return Problem(f"models read each other in a circle: {way}", place, "take one of the refs out")
+
+
+def _by_place(problem: Problem) -> tuple[str, int]:
+    place = problem.place or Place("")
+    return place.file, place.line or 0

@@ -1,0 +1,234 @@
+"""From a model's file to its SQL, and from a place in the SQL back to the file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from types import FrameType, MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lading.errors import LadingError, Place, Problem, UserError, nearest
+from lading.transform.checks import Checks
+from lading.transform.marks import Mark, unmarked
+from lading.transform.templates import Source, Templates, bind_macros, read_macros
+from lading.transform.words import USAGE, Config, SourceTable, words
+
+if TYPE_CHECKING:
+    from lading.project.model import Kind, Project
+    from lading.transform.files import ModelFile
+    from lading.transform.statements import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A model's SQL, what it said on the way, and where it referred to each model."""
+
+    sql: str
+    refs: tuple[str, ...]
+    sources: tuple[SourceTable, ...]
+    config: Config
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be rendered: a model, for a moment (UTC, as text), with a selector."""
+
+    model: ModelFile
+    run_started_at: str
+    selector: Mapping[str, Any] | None = None
+
+
+class Selector(dict[str, Any]):
+    """A resource's selector; a field that its kind does not have is an error."""
+
+    def __missing__(self, name: str) -> Any:
+        raise UserError(f"the selector has no field '{name}'", hint=nearest(name, self))
+
+
+class Renderer:
+    """Renders the models of one project; its templates are compiled once."""
+
+    def __init__(self, project: Project, files: Mapping[str, ModelFile]) -> None:
+        self._templates = Templates()
+        self._words = words(project, files)
+        self._kinds = project.kinds
+        self._macros, trees, problems = read_macros(self._templates, project.macros)
+        self._known_good: set[str] = set()
+        found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
+        self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
+
+    def render(self, wish: Wish) -> Rendered:
+        """Render one model.
+
+        Raises:
+            UserError: with everything that is wrong with the template.
+        """
+        source = Source(wish.model.file, wish.model.text)
+        self._check(source, wish.model)
+        said = Said(self, wish.model)
+        sql = self._run(source, wish, said, with_marks=False)
+        return Rendered(
+            sql=sql,
+            refs=tuple(said.refs),
+            sources=tuple(said.sources),
+            config=said.config,
+            places=MappingProxyType(said.refs),
+        )
+
+    def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
+        """Where the character at `offset` of the rendered SQL was written: a place in the
+        model's file, and a hint that names the macro's when a macro wrote it."""
+        source = Source(wish.model.file, wish.model.text)
+        nowhere = Place(source.file), None
+        try:
+            text = self._run(source, wish, Said(self, wish.model), with_marks=True)
+        except LadingError:
+            return nowhere
+        sql, marks = unmarked(text)
+        if sql != self.render(wish).sql:
+            # The template looks at its own text, and the marks in it changed what it does.
+            return nowhere
+        return _origin(source.file, [mark for mark in marks if mark.offset <= offset], offset)
+
+    def problem(self, wish: Wish, fault: Fault) -> Problem:
+        """A fault of the rendered SQL, where the person wrote it."""
+        place, origin = self.origin(wish, fault.offset)
+        hint = "; ".join(filter(None, [fault.hint, origin])) or None
+        return Problem(fault.message, place, hint, fault.severity)
+
+    @property
+    def streams(self) -> Mapping[str, tuple[str, ...]]:
+        """The streams of each source."""
+        return self._words.streams
+
+    def ask(self, model: ModelFile, word: str, args: tuple[Any, ...], named: Any) -> Any:
+        """What a word means in a model."""
+        return self._words.ask(model, word, args, named)
+
+    def _check(self, source: Source, model: ModelFile) -> None:
+        if source.file in self._known_good:
+            return
+        checks = self._checks(source.file, model, self._kinds.get(model.name))
+        if problems := checks.problems(self._templates.parse(source)):
+            raise UserError(problems=problems)
+        self._known_good.add(source.file)
+
+    def _checks(
+        self, file: str, model: ModelFile | None = None, kind: Kind | None = None
+    ) -> Checks:
+        jinja = frozenset(self._templates.environment.globals)
+        return Checks(file, self._words, frozenset(self._macros), jinja, model, kind)
+
+    def _run(self, source: Source, wish: Wish, said: Said, *, with_marks: bool) -> str:
+        template = self._templates.compiled(source, with_marks=with_marks)
+        context = {**said.vocabulary(), "run_started_at": wish.run_started_at}
+        if wish.model.is_resource:
+            context["selector"] = Selector(deepcopy(dict(wish.selector or {})))
+        else:
+            context["this"] = wish.model.relation
+        bind_macros(self._templates, self._macros, context, with_marks=with_marks)
+        try:
+            return "".join(template.root_render_func(template.new_context(context)))
+        except Exception as error:
+            raise _failure(source.file, error) from error
+
+
+@dataclass(slots=True)
+class Said:
+    """What one rendering says by its words."""
+
+    renderer: Renderer
+    model: ModelFile
+    refs: dict[str, Place] = field(default_factory=dict)
+    sources: dict[SourceTable, None] = field(default_factory=dict)
+    config: Config = field(default_factory=Config)
+
+    def vocabulary(self) -> dict[str, Any]:
+        """The words, as functions for a template."""
+        return {word: self._function(word) for word in USAGE}
+
+    def _function(self, word: str) -> Callable[..., Any]:
+        def say(*args: Any, **named: Any) -> Any:
+            return self._note(word, self.renderer.ask(self.model, word, args, named))
+
+        return say
+
+    def _note(self, word: str, meaning: Any) -> Any:
+        if word == "ref":
+            line = _last_line(self.model.file, _above(sys._getframe()))
+            self.refs.setdefault(meaning.name, Place(self.model.file, line))
+            return meaning.relation
+        if word == "source":
+            self.sources.setdefault(meaning)
+            return meaning.relation
+        if word == "config":
+            before = self.config
+            tags = dict.fromkeys((*before.tags, *meaning.tags))
+            self.config = Config(meaning.materialized or before.materialized, tuple(tags))
+            return ""
+        return meaning
+
+
+Step = tuple[str, int]
+
+
+def _failure(file: str, error: Exception) -> UserError:
+    """What a template raised, with the place in the model's own file."""
+    if isinstance(error, UserError) and error.place is not None:
+        return error
+    steps = list(_below(error.__traceback__))
+    line = _last_line(file, reversed(steps))
+    hint = error.hint if isinstance(error, LadingError) else None
+    if steps and steps[-1][0] != file:
+        hint = "; ".join(filter(None, [hint, f"it happens in a macro, at {Place(*steps[-1])}"]))
+    message = error.message if isinstance(error, LadingError) else _said(error)
+    return UserError(message, place=Place(file, line), hint=hint)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "macros call each other without an end"
+    return str(error) or type(error).__name__
+
+
+def _last_line(file: str, steps: Iterator[Step]) -> int | None:
+    """The innermost line of `file` among steps that go from the inside out."""
+    return next((line for name, line in steps if name == file), None)
+
+
+def _above(frame: FrameType | None) -> Iterator[Step]:
+    """The lines of templates that are being rendered, from the inside out."""
+    while frame is not None:
+        if step := _step(frame, frame.f_lineno):
+            yield step
+        frame = frame.f_back
+
+
+def _below(traceback: TracebackType | None) -> Iterator[Step]:
+    """The lines of templates that an error came through, from the outside in."""
+    while traceback is not None:
+        if step := _step(traceback.tb_frame, traceback.tb_lineno):
+            yield step
+        traceback = traceback.tb_next
+
+
+def _step(frame: FrameType, line: int) -> Step | None:
+    # Jinja leaves the template in the globals of the code that it compiles.
+    template = frame.f_globals.get("__jinja_template__")
+    if template is None:
+        return None
+    return template.filename, template.get_corresponding_lineno(line)
+
+
+def _origin(file: str, marks: list[Mark], offset: int) -> tuple[Place, str | None]:
+    own = [mark for mark in marks if mark.file == file]
+    if not own:
+        return Place(file), None
+    place = Place(file, own[-1].line, own[-1].column_at(offset))
+    inner = marks[-1]
+    if inner.file == file:
+        return place, None
+    return place, f"the SQL comes from a macro, at {Place(inner.file, inner.line)}"

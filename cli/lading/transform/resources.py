@@ -1,0 +1,71 @@
+"""What mappings read: the rows of a model, rendered for a selector, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lading.errors import UserError, nearest
+from lading.transform.graph import Graph, utc_text
+from lading.transform.json_text import row_text
+from lading.transform.render import Wish
+from lading.transform.selectors import complete
+from lading.transform.statements import open_parser, read_statement
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from lading.project.model import Project
+
+ROW = "resource_row"
+
+
+def resource_sql(
+    graph: Graph,
+    project: Project,
+    model_name: str,
+    selector: Mapping[str, Any],
+    run_started_at: datetime,
+) -> str:
+    """The query that gives a model's rows for one selector.
+
+    A resource model is rendered with the selector, in which fields that were left out have their
+    kind's defaults. Any other model is read as it stands in the database.
+
+    Raises:
+        UserError: there is no such model, or the selector leads to SQL that can't be read.
+    """
+    model = graph.models.get(model_name)
+    if model is None:
+        raise UserError(f"there is no model '{model_name}'", hint=nearest(model_name, graph.models))
+    if not model.is_resource:
+        return f"SELECT * FROM {model.relation}"
+    whole = complete(project.kinds.get(model_name), selector)
+    renderer = graph.compiler.renderer
+    wish = Wish(graph.compiler.wish(model_name).model, utc_text(run_started_at), whole)
+    sql = renderer.render(wish).sql
+    with open_parser() as parser:
+        statement = read_statement(parser, sql)
+    if faults := [fault for fault in statement.faults if fault.severity == "error"]:
+        raise UserError(problems=[renderer.problem(wish, fault) for fault in faults])
+    return statement.sql
+
+
+def rows(connection: DuckDBPyConnection, sql: str, batch: int = 1000) -> Iterator[list[str]]:
+    """The rows of a query in their order, each as the text of a JSON object, `batch` at a time.
+
+    They are read as they come, on a cursor of their own: the connection is free for other
+    statements, and the memory does not grow with the rows. `json_text` tells how each type is
+    written.
+    """
+    cursor = connection.cursor()
+    try:
+        asked = cursor.sql(sql)
+        columns = list(zip(asked.columns, asked.types, strict=True))
+        text = row_text(columns, ROW)
+        cursor.execute(f"SELECT {text} FROM (\n{sql}\n) AS {ROW}")
+        while found := cursor.fetchmany(batch):
+            yield [text for (text,) in found]
+    finally:
+        cursor.close()

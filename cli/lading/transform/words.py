@@ -1,0 +1,159 @@
+"""The words that a model may say: `ref`, `source`, `var`, `env_var` and `config`.
+
+Each takes what was written between its parentheses and gives what stands in its place, or
+raises a `UserError` that says what is wrong. None remembers anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from lading.errors import UserError, nearest
+from lading.project.model import Project
+from lading.secrets import redact
+from lading.transform.files import ModelFile
+from lading.transform.names import relation
+
+Materialization = Literal["view", "table", "resource"]
+MATERIALIZATIONS = ("view", "table")
+CONFIG_KEYS = ("materialized", "tags")
+RAW = "raw"
+# Words in a variable's name that say that its value is not to be seen.
+SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.I)
+
+USAGE = {
+    "ref": "ref('model')",
+    "source": "source('source', 'stream')",
+    "var": "var('name') or var('name', default)",
+    "env_var": "env_var('NAME', 'default')",
+    "config": "config(materialized='table', tags=['…'])",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """A stream of a source, as a model reads it."""
+
+    source: str
+    stream: str
+
+    @property
+    def relation(self) -> str:
+        """The table that the stream lands in, as SQL."""
+        return relation(RAW, self.stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a model's file says of how it is made; None where it says nothing."""
+
+    materialized: Materialization | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words, and all names that they may be said with."""
+
+    files: Mapping[str, ModelFile]
+    streams: Mapping[str, tuple[str, ...]]
+    variables: Mapping[str, Any]
+    environment: Mapping[str, str]
+
+    def ask(
+        self, model: ModelFile | None, word: str, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> Any:
+        """What `word(*args, **named)` means in `model` (None: in a macro).
+
+        Raises:
+            UserError: the word is misused, or names something that is not there.
+        """
+        meanings: dict[str, Callable[..., Any]] = {
+            "ref": self.ref,
+            "source": self.source,
+            "var": self.var,
+            "env_var": self.env_var,
+            "config": self.config,
+        }
+        try:
+            meaning = meanings[word](*args, **named)
+        except TypeError as error:
+            raise UserError(f"{word} is not used like this", hint=f"write {USAGE[word]}") from error
+        if word == "config" and model is not None and model.is_resource and meaning.materialized:
+            message = f"'{model.name}' is rendered for each mapping, and never made in the database"
+            raise UserError(message, hint="leave materialized out")
+        return meaning
+
+    def ref(self, name: str, /) -> ModelFile:
+        if name not in self.files:
+            raise UserError(f"there is no model '{name}'", hint=nearest(str(name), self.files))
+        found = self.files[name]
+        if found.is_resource:
+            raise UserError(
+                f"'{name}' can't be referred to: it is rendered for each mapping, and never made "
+                "in the database",
+                hint="refer to the model that it reads from",
+            )
+        return found
+
+    def source(self, name: str, stream: str, /) -> SourceTable:
+        if name not in self.streams:
+            raise UserError(f"there is no source '{name}'", hint=nearest(str(name), self.streams))
+        if stream not in self.streams[name]:
+            hint = nearest(str(stream), self.streams[name])
+            raise UserError(f"the source '{name}' has no stream '{stream}'", hint=hint)
+        return SourceTable(name, stream)
+
+    def var(self, name: str, /, *default: Any) -> Any:
+        if len(default) > 1:
+            raise TypeError(name)
+        if name in self.variables:
+            # A template may change a list that it was given; the next one must not see that.
+            return deepcopy(self.variables[name])
+        if default:
+            return default[0]
+        hint = f"set it under vars: in project.yml, or with --vars; {nearest(name, self.variables)}"
+        raise UserError(f"the variable '{name}' is not set", hint=hint)
+
+    def env_var(self, name: str, /, *default: Any) -> str:
+        if len(default) > 1:
+            raise TypeError(name)
+        if not default:
+            message = f"env_var('{name}') needs a default in a model"
+            raise UserError(message, hint=f"write env_var('{name}', '…')")
+        value = self.environment.get(name) or str(default[0])
+        reason = "is a secret by its name" if SECRET_NAME.search(name) else "holds a secret"
+        if SECRET_NAME.search(name) or redact(value) != value:
+            hint = "secrets belong to the connections in project.yml alone"
+            raise UserError(f"{name} {reason}, and no model may read it", hint=hint)
+        return value
+
+    def config(self, /, **settings: Any) -> Config:
+        for key in settings:
+            if key not in CONFIG_KEYS:
+                message = f"config has no key '{key}'"
+                raise UserError(message, hint=nearest(key, CONFIG_KEYS))
+        materialized = settings.get("materialized")
+        if materialized is not None and materialized not in MATERIALIZATIONS:
+            message = f"a model can't be materialized as '{materialized}'"
+            raise UserError(message, hint=nearest(str(materialized), MATERIALIZATIONS))
+        tags = settings.get("tags") or ()
+        if isinstance(tags, str):
+            tags = (tags,)
+        if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+            raise UserError("tags are a list of names", hint="write config(tags=['…'])")
+        return Config(cast("Materialization | None", materialized), tuple(tags))
+
+
+def words(project: Project, files: Mapping[str, ModelFile]) -> Words:
+    """The words of a project."""
+    streams: dict[str, tuple[str, ...]] = {}
+    for document in project.sources:
+        for source in document.data["sources"]:
+            names = tuple(stream["name"] for stream in source["streams"])
+            streams[source["name"]] = streams.get(source["name"], ()) + names
+    return Words(files, streams, project.variables, project.environment)

@@ -1,0 +1,21 @@
+{#
+    Cents in US dollars, to the last decimal: a multiplication of DECIMALs is exact, a division
+    would give a DOUBLE. Where an amount is in another currency, the dollars are NULL.
+#}
+
+{% macro in_usd(amount, currency) -%}
+    case when {{ currency }} = 'USD' then ({{ amount }} * 0.01)::DECIMAL(38, 17) end
+{%- endmacro %}
+
+{# The sum over a group. Rows without a currency count for nothing. #}
+{% macro total_usd(amount, currency) -%}
+    case
+        when coalesce(bool_and({{ currency }} = 'USD'), true)
+            then (coalesce(sum({{ amount }}), 0) * 0.01)::DECIMAL(38, 17)
+    end
+{%- endmacro %}
+
+{# A DECIMAL as text, without the zeros that only fill its scale: 12.5, 100, 0. #}
+{% macro plain_text(amount) -%}
+    rtrim(rtrim({{ amount }}::VARCHAR, '0'), '.')
+{%- endmacro %}
