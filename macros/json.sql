@@ -65,12 +65,12 @@
     )
 {%- endmacro %}
 
-{# An amount that the API writes as a number. Only decoding it as DECIMAL(38, 25) keeps it exact. #}
+{#
+    An amount that the API writes as a number, which only decoding as a DECIMAL keeps exact. What
+    was missing or does not fit is NULL once it is decoded.
+#}
 {% macro exact_amount(amount) -%}
-    case
-        when {{ amount }} = {{ amount }}::DECIMAL(36, 15) then {{ amount }}::DECIMAL(36, 15)
-        else {{ wrong_json(amount, 'a number with at most 15 decimals') }}
-    end
+    coalesce({{ amount }}, {{ wrong_json('NULL', 'a number below 1e13', field=amount) }})
 {%- endmacro %}
 
 {# A list. What was no list in the JSON is NULL once it is decoded. #}

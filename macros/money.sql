@@ -4,14 +4,14 @@
 #}
 
 {% macro in_usd(amount, currency) -%}
-    case when {{ currency }} = 'USD' then ({{ amount }} * 0.01)::DECIMAL(38, 17) end
+    case when {{ currency }} = 'USD' then {{ amount }} * 0.01 end
 {%- endmacro %}
 
 {# The sum over a group. Rows without a currency count for nothing. #}
 {% macro total_usd(amount, currency) -%}
     case
         when coalesce(bool_and({{ currency }} = 'USD'), true)
-            then (coalesce(sum({{ amount }}), 0) * 0.01)::DECIMAL(38, 17)
+            then coalesce(sum({{ amount }}), 0) * 0.01
     end
 {%- endmacro %}
 

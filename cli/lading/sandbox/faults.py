@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 STATUS_KINDS = {
-    str(status): status
-    for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504, 529)
+    str(status): status for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504, 529)
 }
 TRANSPORT_KINDS = ("reset", "truncated", "garbled", "redirect", "slow")
 LASTING_KINDS = ("dense", "repeated_cursor", "207")
@@ -69,9 +68,7 @@ class Fault:
     def applies_to(self, request: Asked) -> bool:
         if self.path not in request.path:
             return False
-        return not self.query or self.query in "&".join(
-            f"{k}={v}" for k, v in request.query
-        )
+        return not self.query or self.query in "&".join(f"{k}={v}" for k, v in request.query)
 
 
 class Faults:
@@ -117,9 +114,7 @@ class Faults:
 
     def _check_kind(self, kind: str) -> None:
         if kind not in self.kinds:
-            raise ValueError(
-                f"unknown fault {kind!r}: the kinds are {', '.join(self.kinds)}"
-            )
+            raise ValueError(f"unknown fault {kind!r}: the kinds are {', '.join(self.kinds)}")
 
 
 @dataclass(slots=True)

@@ -48,18 +48,10 @@ class Response:
     headers: Mapping[str, str]
 
 
-def json_response(
-    status: int, data: Any, headers: Mapping[str, str] | None = None
-) -> Response:
+def json_response(status: int, data: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A response with `data` as JSON; bytes are taken for JSON that is encoded already."""
-    body = (
-        data
-        if isinstance(data, bytes)
-        else json.dumps(data, separators=(",", ":")).encode()
-    )
-    return Response(
-        status, body, {"content-type": "application/json", **(headers or {})}
-    )
+    body = data if isinstance(data, bytes) else json.dumps(data, separators=(",", ":")).encode()
+    return Response(status, body, {"content-type": "application/json", **(headers or {})})
 
 
 ErrorResponse = Callable[[int, "float | None"], Response]
@@ -97,9 +89,7 @@ class StandIn:
         self.failures: list[BaseException] = []
         self._server = _Server(("127.0.0.1", port), self)
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._serve, name=f"{name} stand-in", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, name=f"{name} stand-in", daemon=True)
 
     def start(self) -> Self:
         self._thread.start()
@@ -211,11 +201,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _meet(self, fault: Fault, request: Request) -> None:
         stand_in = self.server.stand_in
         if fault.status is not None:
-            self._send(
-                _with_retry_after(
-                    stand_in.error_response(fault.status, fault.reset), fault
-                )
-            )
+            self._send(_with_retry_after(stand_in.error_response(fault.status, fault.reset), fault))
         elif fault.kind == "reset":
             self._reset_connection()
         elif fault.kind == "redirect":
@@ -242,9 +228,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _reset_connection(self) -> None:
         """Close with RST, not FIN: no lingering, and past the server's own orderly shutdown."""
         linger_for_no_time = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time
-        )
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time)
         self.close_connection = True
         os.close(self.connection.detach())
 
@@ -255,6 +239,4 @@ _HTML = b"<!doctype html><title>Service</title><p>Something is being worked on.<
 def _with_retry_after(response: Response, fault: Fault) -> Response:
     if fault.retry_after is None:
         return response
-    return replace(
-        response, headers={**response.headers, "retry-after": f"{fault.retry_after:g}"}
-    )
+    return replace(response, headers={**response.headers, "retry-after": f"{fault.retry_after:g}"})
