@@ -96,10 +96,14 @@ class Session:
         self.requests = 0
         self.retries = 0
 
-    def close(self) -> None:
-        """End it; threads that wait to try again give up at once."""
+    def give_up(self) -> None:
+        """Begin and try again nothing from now on; requests under way may end."""
         self._closed.set()
         self._limiter.close()
+
+    def close(self) -> None:
+        """End it; threads that wait to try again give up at once."""
+        self.give_up()
         self._client.close()
 
     def send(
@@ -202,18 +206,15 @@ class Session:
         )
 
     def _wait(self, state: RetryCallState) -> float:
-        from tenacity import wait_exponential_jitter
+        from tenacity import wait_exponential, wait_random
 
         error = state.outcome.exception() if state.outcome else None
         wish = error.retry_after if isinstance(error, RetriableError) else None
         if wish:  # a wish to be asked again at once is not granted
             return wish
-        doubling = wait_exponential_jitter(
-            initial=self._retry.first_wait,
-            max=self._retry.longest_wait,
-            jitter=self._retry.first_wait,
-        )
-        return doubling(state)
+        first, longest = self._retry.first_wait, self._retry.longest_wait
+        doubling = wait_exponential(multiplier=first, max=longest) + wait_random(0, first)
+        return min(doubling(state), longest)
 
     def _sleep(self, seconds: float) -> None:
         self._closed.wait(seconds)

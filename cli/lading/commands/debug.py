@@ -55,6 +55,8 @@ def command(**options: Any) -> int:
 
 
 def _findings(context: Context) -> Iterator[Finding]:
+    from lading.pipeline.context import unfit
+
     models = len(context.graph.models)
     said = f"{models} models, {len(context.mappings)} mapping files, "
     yield Finding("files", True, said + f"{len(context.resources)} resources")
@@ -69,6 +71,9 @@ def _findings(context: Context) -> Iterator[Finding]:
             yield from _anthropic(context, connection)
         else:
             yield _tried(connection.name, partial(_port, context, connection))
+    if len(context.project.connections_of("port")) != 1:
+        for problem in unfit(context.project, "port"):
+            yield Finding("port", False, problem.message, problem.hint)
 
 
 def _tried(name: str, look: Callable[[], str]) -> Finding:

@@ -49,10 +49,8 @@ def command(
     Stand-ins for the Admin API and for Port run on this machine, as strict as the real ones. The
     project is laid out in a folder, synced, and synced again with nothing new. It stays there.
     """
-    from lading import log
     from lading.commands.output import say
 
-    log.configure(format=options["log_format"], level=options["log_level"])
     root = _laid_out(folder)
     # The clock stands still, so that the second sync has nothing new to find.
     now = datetime.now(UTC)
@@ -66,10 +64,18 @@ def command(
         code = _sync(root, _variables(anthropic, port), port, now)
         say("Look at it:")
         for query in QUERIES:
-            say(f'  lading query -C {root} "{query}"')
+            say(f'  {_program()} query -C {root} "{query}"')
         if serve:
             _serve(root, anthropic, port)
     return code
+
+
+def _program() -> str:
+    """How this program is called from here: by its name if that is on the path."""
+    import shutil
+    import sys
+
+    return "lading" if shutil.which("lading") else sys.argv[0]
 
 
 def _laid_out(folder: str | None) -> Path:
@@ -163,5 +169,5 @@ def _serve(root: Path, anthropic: AnthropicStandIn, port: PortStandIn) -> None:
     click.echo("The stand-ins run until Ctrl-C. To use them by hand, in another shell:")
     for name, value in _variables(anthropic, port).items():
         click.echo(f"  export {name}={value}")
-    click.echo(f"  lading sync -C {root}")
+    click.echo(f"  {_program()} sync -C {root}")
     threading.Event().wait()

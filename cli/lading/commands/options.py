@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from lading.log import Format, Level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LEVELS = ("debug", "info", "warning", "error")
@@ -32,8 +35,9 @@ class Option(click.Option):
 
 def project_folder(ctx: click.Context) -> Path:
     """The folder that -C names, before or after the command; else this one."""
-    named = ctx.params.get("project_dir") or ctx.find_root().params.get("project_dir")
-    return Path(named or ".")
+    given = (each.params.get("project_dir") for each in (ctx, ctx.find_root()))
+    # While options are still being read, click has a mark of its own for those without a value.
+    return Path(next((each for each in given if isinstance(each, str) and each), "."))
 
 
 def _variables(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any]:
@@ -74,12 +78,30 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _log_format(ctx: click.Context, param: click.Parameter, value: Format) -> Format:
+    from lading import log
+
+    log.configure(format=value, level=log.sink.level)
+    return value
+
+
+def _log_level(ctx: click.Context, param: click.Parameter, value: Level) -> Level:
+    from lading import log
+
+    log.configure(format=log.sink.format, level=value)
+    return value
+
+
+# Eager: whatever goes wrong after them is told as they say.
 _LOGGING = (
     click.option(
         "--log-format",
         cls=Option,
         type=click.Choice(["text", "json"]),
         default="text",
+        is_eager=True,
+        expose_value=False,
+        callback=_log_format,
         help="How log lines on stderr look [text].",
     ),
     click.option(
@@ -87,10 +109,13 @@ _LOGGING = (
         cls=Option,
         type=click.Choice(LEVELS),
         default="info",
+        is_eager=True,
+        expose_value=False,
+        callback=_log_level,
         help="The least level of log lines [info].",
     ),
 )
-_PROJECT = (
+_DATABASE = (
     click.option(
         "-C",
         "--project-dir",
@@ -100,6 +125,16 @@ _PROJECT = (
         help="The project's folder [this one].",
     ),
     click.option("-t", "--target", cls=Option, help="A target of project.yml: the database."),
+    click.option(
+        "--wait",
+        cls=Option,
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="How long to wait for another process that holds the database [10].",
+    ),
+)
+_PROJECT = (
     click.option(
         "--vars",
         "vars_",
@@ -118,21 +153,12 @@ _PROJECT = (
         help="One variable for the models; may be repeated.",
     ),
     click.option(
-        "--wait",
-        cls=Option,
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="How long to wait for another process that holds the database [10].",
-    ),
-    click.option(
         "--now",
         cls=Option,
         hidden=True,
         callback=_moment,
         help="Take this moment as the present.",
     ),
-    *_LOGGING,
 )
 
 
@@ -141,9 +167,14 @@ def logging_options(function: Function) -> Function:
     return _with(_LOGGING, function)
 
 
+def database_options(function: Function) -> Function:
+    """Which project and target; how long to wait for the database; how much is said."""
+    return _with((*_DATABASE, *_LOGGING), function)
+
+
 def project_options(function: Function) -> Function:
-    """Which project, target and variables; how long to wait; how much is said."""
-    return _with(_PROJECT, function)
+    """Those of the database, and what else counts when models are made."""
+    return _with((*_DATABASE, *_PROJECT, *_LOGGING), function)
 
 
 def _with(options: tuple[Callable[[Function], Function], ...], function: Function) -> Function:

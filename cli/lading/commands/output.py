@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import click
@@ -12,12 +13,17 @@ from lading.secrets import redact
 
 def say(text: str = "") -> None:
     """A line of the result, on stdout."""
-    click.echo(redact(text))
+    click.echo(redact(text), color=_colour())
 
 
 def complain(text: str) -> None:
     """A line for people who look at what went wrong, on stderr."""
-    click.echo(redact(text), err=True)
+    click.echo(redact(text), err=True, color=_colour())
+
+
+def _colour() -> bool | None:
+    """No colour where it is not wanted (https://no-color.org); else on a terminal alone."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def show_problems(problems: Iterable[Problem]) -> None:

@@ -44,7 +44,7 @@ def bars() -> Iterator[Bars]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -52,7 +52,7 @@ def bars() -> Iterator[Bars]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        log.sink.write = lambda line: console.print(line, markup=False, highlight=False)
+        log.sink.write = lambda line: console.print(line, soft_wrap=True)
         try:
             yield Bars(progress)
         finally:

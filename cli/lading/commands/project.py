@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from lading.pipeline.context import Context
     from lading.project.model import ConnectionType
+    from lading.warehouse.database import Database
 
 
 def open_project(options: dict[str, Any], needs: Sequence[ConnectionType] = ()) -> Context:
@@ -22,12 +23,10 @@ def open_project(options: dict[str, Any], needs: Sequence[ConnectionType] = ()) 
     """
     from datetime import UTC, datetime
 
-    from lading import log
     from lading.commands.options import project_folder
     from lading.commands.output import show_problems
     from lading.pipeline.context import open_context
 
-    log.configure(format=options["log_format"], level=options["log_level"])
     context = open_context(
         project_folder(click.get_current_context()),
         target=options["target"],
@@ -38,3 +37,27 @@ def open_project(options: dict[str, Any], needs: Sequence[ConnectionType] = ()) 
     )
     show_problems(context.warnings)
     return context
+
+
+def open_database(options: dict[str, Any]) -> Database:
+    """The database of the target that the options name, for looking into it. Only project.yml has
+    to be right: a mapping that is broken is a reason to look.
+
+    Raises:
+        UserError: findings about project.yml and the target.
+    """
+    from lading.commands.options import project_folder
+    from lading.errors import UserError
+    from lading.project.environment import read_environment
+    from lading.project.load import FILE, load_project
+    from lading.warehouse.database import Database
+
+    root = project_folder(click.get_current_context())
+    project, problems = load_project(
+        root, environment=read_environment(root), target=options["target"]
+    )
+    ours = [each for each in problems if each.place and each.place.file in {FILE, "--target"}]
+    if project is None or ours:
+        raise UserError(problems=ours)
+    target = project.target
+    return Database(target.database, target.storage_version, target.threads, options["wait"])

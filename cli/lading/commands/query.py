@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lading.commands.options import project_options
+from lading.commands.options import database_options
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,20 +28,22 @@ BATCH = 1000
     default="table",
     help="How the rows are printed [table].",
 )
-@project_options
+@database_options
 def command(sql: str | None, file: str | None, output: str, **options: Any) -> None:
     """Ask the database something, in SQL.
 
-    SQL is the argument, a file (--file) or stdin. The database is opened read-only. JSON keeps
-    every digit of a decimal; times are UTC.
+    SQL is the argument, a file (--file) or stdin. The database is opened read-only. CSV and JSON
+    come row by row, and keep every digit of a decimal; times are UTC.
     """
-    from lading.commands.project import open_project
+    from lading.commands.project import open_database
 
     text = _text(sql, file)
-    context = open_project(options)
-    with context.database.reading() as connection:
-        columns, rows = _ask(connection, text)
-        PRINTERS[output](columns, rows, sys.stdout)
+    with open_database(options).reading() as connection:
+        _check(connection, text)
+        with _told():
+            cursor = connection.execute(text)
+            columns = [column[0] for column in cursor.description or ()]
+            PRINTERS[output](columns, _rows(cursor), sys.stdout)
 
 
 def _text(sql: str | None, file: str | None) -> str:
@@ -58,30 +61,41 @@ def _text(sql: str | None, file: str | None) -> str:
     return sys.stdin.read()
 
 
-def _ask(
-    connection: DuckDBPyConnection, sql: str
-) -> tuple[Sequence[str], Iterator[Sequence[object]]]:
+def _check(connection: DuckDBPyConnection, sql: str) -> None:
+    from lading.errors import UserError
+
+    with _told():
+        statements = connection.extract_statements(sql)
+    if not statements:
+        raise UserError("there is no SQL in it", hint="`lading query 'SHOW ALL TABLES'` is a start")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What DuckDB says to somebody's SQL, also after its first rows, is about that SQL."""
     import duckdb
 
     from lading.errors import UserError
 
     try:
-        cursor = connection.execute(sql)
-    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-        raise UserError(str(error).strip(), hint=_hint(error)) from error
-    except duckdb.InvalidInputException as error:
-        if "read-only" not in str(error):
-            raise
-        message = "the database is open for reading only"
-        raise UserError(message, hint="`lading query` changes nothing") from error
-    columns = [column[0] for column in cursor.description or ()]
-    return columns, _rows(cursor)
+        yield
+    except (
+        duckdb.ProgrammingError,
+        duckdb.DataError,
+        duckdb.NotSupportedError,
+        duckdb.IOException,
+    ) as error:
+        said = str(error).strip()
+        if "read-only mode" in said:
+            message = "the database is open for reading only"
+            raise UserError(message, hint="`lading query` changes nothing") from error
+        raise UserError(said, hint=_hint(said)) from error
 
 
-def _hint(error: Exception) -> str:
-    if "Table with name" in str(error):
+def _hint(said: str) -> str | None:
+    if "Table with name" in said:
         return "`lading query 'SHOW ALL TABLES'` lists what there is"
-    return "the SQL is DuckDB's"
+    return None
 
 
 def _rows(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
@@ -90,23 +104,40 @@ def _rows(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
 
 
 def _print_table(columns: Sequence[str], rows: Iterator[Sequence[object]], stream: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    """Every value on one line and in full, however wide: it is the values that people are after."""
     numbers: set[int] = set()
     texts = []
     for row in rows:
-        numbers |= {index for index, value in enumerate(row) if _is_number(value)}
-        texts.append([_plain(value) for value in row])
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in numbers else "left", no_wrap=True)
+        numbers.update(index for index, value in enumerate(row) if _is_number(value))
+        texts.append([_on_one_line(_plain(value)) for value in row])
+    widths = [_width(column) for column in columns]
     for text in texts:
-        table.add_row(*text)
-    console = Console(file=stream, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, text, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            " " * (width - _width(cell)) + cell
+            if index in numbers
+            else cell + " " * (width - _width(cell))
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    click.echo(click.style(line(columns), bold=True), file=stream)
+    stream.writelines(f"{line(text)}\n" for text in texts)
+
+
+def _on_one_line(text: str) -> str:
+    return text if text.isprintable() else text.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _width(text: str) -> int:
+    """In columns of a terminal; letters of some scripts take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]], stream: TextIO) -> None:

@@ -71,10 +71,19 @@ def show_pushed(planned: Planned, result: PushResult) -> None:
     _show_blocked(planned.blocked)
     say(f"Pushed to Port ({planned.plan.destination}):")
     rows = [
-        (each.blueprint, each.created, each.changed, each.unchanged, each.refused)
+        (
+            each.blueprint,
+            each.created,
+            each.changed,
+            each.unchanged,
+            each.refused,
+            each.failed,
+            each.conflicting,
+        )
         for each in result.blueprints
     ]
-    say(table(["blueprint", "created", "changed", "unchanged", "refused"], rows))
+    headings = ["blueprint", "created", "changed", "unchanged", "refused", "failed", "conflicting"]
+    say(table(headings, rows))
     for failure in result.failures[:SHOWN]:
         complain(f"error: {failure}")
     if len(result.failures) > SHOWN:

@@ -26,6 +26,7 @@ from lading.errors import (
 )
 from lading.http import Reply, Session, seconds_to_wait
 from lading.limiter import Limiter
+from lading.secrets import redact
 
 if TYPE_CHECKING:
     from lading.project.model import Connection
@@ -107,7 +108,9 @@ def _said(reply: Reply) -> str:
         error = json.loads(reply.body)["error"]
         return f"{error['type']}: {error['message']}"
     except (ValueError, KeyError, TypeError):
-        return reply.body[:200].decode("utf-8", "replace").strip() or "(nothing more)"
+        # Masked before it is cut: a part of a secret would not be known for one.
+        text = redact(reply.body[:2000].decode("utf-8", "replace").strip())
+        return text[:200] or "(nothing more)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,9 @@ def parse_page(reply: Reply) -> Page:
     import msgspec
 
     try:
+        reply.body.decode()  # records are not read any further, and DuckDB takes nothing but UTF-8
         envelope = _page_decoder().decode(reply.body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"a page does not parse ({error}; {len(reply.body)} bytes)"
         raise GarbledError(message, request_id=reply.headers.get("request-id")) from error
     if envelope.has_more and not envelope.next_page:

@@ -199,7 +199,7 @@ def _carry_out(
                 report(request, arrival.records)
     finally:
         for session in sessions.values() if under_way else ():
-            session.close()
+            session.give_up()
         pool.shutdown(wait=True, cancel_futures=True)
         landing.flush()
         if failed:
@@ -224,7 +224,8 @@ def _fill(
         progress = books[request.extract.key]
         progress.requests += 1
         if progress.stopped is not None:
-            failure = Failure(request, f"not asked: {progress.stopped.message}", None, tried=False)
+            why = redact(f"not asked: {progress.stopped.message}")
+            failure = Failure(request, why, None, tried=False)
             progress.failures.append(failure)
             failed.append((number, failure))
             continue

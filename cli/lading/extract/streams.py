@@ -72,9 +72,10 @@ def _check(
     if stream["iterate"] == "window" and not widths:
         hint = "add params: bucket_width: [1d]"
         yield Problem("a window stream needs its bucket widths", document.place(*at), hint)
-    if stream["iterate"] == "day" and (widths or isinstance(sizes, dict)):
+    if stream["iterate"] == "day" and (params or isinstance(sizes, dict)):
         place = document.place(*at, "iterate")
-        yield Problem("a day stream has no bucket widths; page_size is one number", place)
+        message = "a day stream has no bucket widths and no group_by; page_size is one number"
+        yield Problem(message, place)
     if isinstance(sizes, dict):
         for width in widths:
             if width not in sizes:

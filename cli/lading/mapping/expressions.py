@@ -32,17 +32,20 @@ SHUT = (
 # What every expression sees instead of JQ's ways out of it: no environment, no other rows, no
 # files, no end of the program. Expressions stand inside parentheses below this, where JQ's grammar
 # has no `import` and no `include`.
-CONFINED = " ".join(
+CONFINED = "\n".join(
     (
         "def env: {};",
         *(
             f'def {name}: error("{re.sub("[(].*", "", name)} can\'t be used in a mapping");'
             for name in SHUT
         ),
-        "def debug: .; def debug(message): (message | empty), .; def stderr: .;",
+        "def debug: .;",
+        "def debug(message): (message | empty), .;",
+        "def stderr: .;",
         "{} as $ENV |",
     )
 )
+CONFINED_LINES = CONFINED.count("\n") + 1
 
 # Two newlines end any comment: JQ lets a comment go on over one that follows a backslash.
 CLOSE = "\n\n)"
@@ -63,7 +66,7 @@ _WORDS = (
 # comma, `[]`, `?`, `..` or variable among them, and no function that may give nothing.
 ONE_VALUE = re.compile(
     rf"""(?: \s++ | {_STRING} | \d+(?:\.\d+)?(?![\w.])
-    | \.[A-Za-z_]\w* | \.(?![.\w"\[])
+    | \.[A-Za-z_]\w* | \.(?![.\w"])
     | \[\s*(?:{_STRING}|-?\d+|-?\d*\s*:\s*-?\d+|-?\d+\s*:)\s*\]
     | (?:{"|".join(_WORDS.split())})(?![\w:])
     | // | [=!<>]= | [-+*/%<>|();] )*+""",
@@ -164,7 +167,7 @@ def _each_of(texts: Sequence[str], workers: Workers) -> Iterable[tuple[str, str]
 
 
 def alone(text: str) -> str:
-    """The program of one expression by itself; its own text begins on the second line."""
+    """The program of one expression by itself."""
     return f"{CONFINED}\n{text}"
 
 
@@ -176,7 +179,9 @@ def _in_words(said: str, text: str) -> str:
         return "there is no expression"
     if where is None or where[1] is None:
         return words
-    return f"{words} {_spot(text, int(where[1]) - 1, int(where[2] or 1))}"
+    if "unexpected end of file" in words:
+        return f"{words} (at the end of the expression)"
+    return f"{words} {_spot(text, int(where[1]) - CONFINED_LINES, int(where[2] or 1))}"
 
 
 def _spot(text: str, line: int, column: int) -> str:

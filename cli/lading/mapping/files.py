@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ class Resource:
     kind: str
     model: str
     selector: Mapping[str, Any]
-    program: Program
+    program: Program = field(repr=False)
     place: Place
     file: str
     index: int
@@ -65,6 +65,7 @@ def load_mappings(
 
     `now` is aware; a start after it is a warning. An expression that does not compile is an
     error here; its resource is given all the same, with an expression that fails in its place.
+    A resource whose kind is unknown or whose selector is wrong is left out.
 
     Raises:
         MappingError: no process for JQ could be started.
@@ -73,13 +74,17 @@ def load_mappings(
 
 
 def read_mappings(
-    documents: Sequence[Document], kinds: Mapping[str, Kind] | None, now: datetime
+    documents: Sequence[Document],
+    kinds: Mapping[str, Kind] | None,
+    now: datetime,
+    workers: Workers | None = None,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
-    """As `load_mappings`; without `kinds` any kind and any selector will do."""
+    """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
+    a process is started for the time that this takes."""
     problems: list[Problem] = []
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
-    broken = _broken(drafts)
+    broken = _broken(drafts, workers)
     resources: dict[str, list[Resource]] = {document.file: [] for document in documents}
     for draft, name in zip(drafts, names, strict=True):
         problems.extend(draft.expression_problems(broken))
@@ -135,7 +140,7 @@ class _Draft:
     def kind_and_selector(
         self, kinds: Mapping[str, Kind] | None, now: datetime
     ) -> tuple[str | None, Mapping[str, Any], tuple[Problem, ...]]:
-        """The model's name (None for an unknown kind), the selector, what is wrong with them."""
+        """The model's name (None if anything is wrong), the selector, the problems."""
         name = self.written["kind"]
         if kinds is None:
             written = self.written.get("selector", {})
@@ -145,7 +150,8 @@ class _Draft:
             problem = Problem(f"unknown kind '{name}'", place, nearest(name, kinds))
             return None, {}, (problem,)
         selector, problems = read_selector(self.document, self.at, kinds[name], now)
-        return kinds[name].name, selector, problems
+        wrong = any(problem.severity == "error" for problem in problems)
+        return None if wrong else kinds[name].name, selector, problems
 
     def expression_problems(self, broken: Mapping[str, str]) -> Iterator[Problem]:
         for each in self.outline.expressions:
@@ -201,7 +207,7 @@ def _free_name(draft: _Draft, taken: dict[str, Place]) -> str:
     return name
 
 
-def _broken(drafts: Sequence[_Draft]) -> dict[str, str]:
+def _broken(drafts: Sequence[_Draft], workers: Workers | None) -> dict[str, str]:
     texts = [each.text for draft in drafts for each in draft.outline.expressions]
     texts += [
         draft.outline.split.left.text
@@ -210,8 +216,10 @@ def _broken(drafts: Sequence[_Draft]) -> dict[str, str]:
     ]
     if not texts:
         return {}
-    with Workers(1) as workers:
+    if workers is not None:
         return faults(texts, workers)
+    with Workers(1) as own:
+        return faults(texts, own)
 
 
 def _hint(each: Expression, written: Any) -> str | None:

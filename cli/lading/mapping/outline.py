@@ -12,7 +12,6 @@ from lading.mapping.expressions import Expression, KeyPath, expression
 # An entity with the number of an expression in the place of each value.
 Shape = int | dict[str, "Shape"] | list["Shape"]
 
-AS_VARIABLE = re.compile(r"\.\s+as\s+\$\w+")
 SIMPLE_PATH = re.compile(r"(?:\.\w+|\.\[[^\]]+\])(?:\.\w+|\.?\[[^\]]+\])*")
 NO_PATH = (
     "itemsToParse does not begin with a path, so nothing would be left of the record;"
@@ -104,8 +103,6 @@ def parsed_path(items: str) -> str | None:
         if not closed:
             return None
     for part in (each.strip() for each in chain.split("|")):
-        if AS_VARIABLE.match(part):
-            continue
         if found := SIMPLE_PATH.match(part):
             return found[0]
     return None

@@ -68,18 +68,17 @@ class Process:
         try:
             with _late(self._time_limit, self._expire):
                 self._write(program, rows)
-                kind, text = self._read()
+                kind, texts = self._read()
         except (OSError, EOFError) as error:
             reason = self._how_it_ended()
             row = self._row_under_way(rows)
             raise Unfinished(row, reason, proven=self._expired and row == 0) from error
         self.is_alive = not self._expired
         if kind == b"!":
-            raise Unfinished(self._row_under_way(rows), text)
-        answers = text.split("\0")
-        if len(answers) != len(rows):
+            raise Unfinished(self._row_under_way(rows), texts[0])
+        if len(texts) != len(rows):
             raise Unfinished(0, "is not one JSON value")
-        return answers
+        return texts
 
     def end(self) -> None:
         """End the process now; whoever waits for its answer sees the pipe close."""
@@ -114,9 +113,10 @@ class Process:
         pipe.write(text + joined)
         pipe.flush()
 
-    def _read(self) -> tuple[bytes, str]:
-        kind, size = ANSWER.unpack(self._exactly(ANSWER.size))
-        return kind, self._exactly(size).decode()
+    def _read(self) -> tuple[bytes, list[str]]:
+        kind, count, size = ANSWER.unpack(self._exactly(ANSWER.size))
+        joined = self._exactly(size).decode()
+        return kind, joined.split("\0") if count else []
 
     def _exactly(self, size: int) -> bytes:
         pipe = self._popen.stdout

@@ -4,7 +4,8 @@ The text has a line for each record of the row (a row is one record, unless `ite
 it). The first character says what the line is:
 
     [   the values of all expressions, in order: nothing failed
-    {   {"guarded": [...]}: for each expression [value], [] for no value, or the error's text
+    {   {"guarded": [...]}: for each expression a list that begins with its value, if there is
+        one, or the error's text
     -   the selector gave false
     !   the selector gave neither true nor false; the reason follows as JSON text
     ~   the row could not be split; the reason follows as JSON text
@@ -25,22 +26,29 @@ from lading.mapping.outline import Outline, Shape, Split
 
 WORDS = 'def lading_words: if type == "string" then . else tojson end;'
 
+ENTITY = """\
+def lading_entity:
+  . as $record
+  | try ([{plain}] | tojson)
+    catch ($record | {{guarded: [
+      {guarded}
+    ]}} | tojson);"""
+
 SELECT = """\
 def lading_record:
   (try {selected} catch null) as $selected
   | if $selected == true then lading_entity
     elif $selected == false then "-"
     else
-      "!" + (try ([first(lading_selector)]
+      "!" + (try ([{some}]
           | if . == [] then "gave nothing" else "gave " + (.[0] | tojson)[:100] end
         ) catch ("failed: " + lading_words) | tojson)
-    end;
-"""
+    end;"""
 
 SPLIT = """\
 def lading_row:
   . as $row
-  | (try [first(lading_items)] catch ("itemsToParse failed: " + lading_words)) as $items
+  | (try [{some}] catch ("itemsToParse failed: " + lading_words)) as $items
   | if ($items | type) == "string" then "~" + ($items | tojson)
     elif ($items[0] | type) != "array" then
       "~" + ("itemsToParse gave \\($items[0] | type), not a list" | tojson)
@@ -54,8 +62,7 @@ def lading_row:
           reduce ($items[0][] | $left[0] + {{ {name}: . }} | lading_record) as $line
             (""; . + $line + "\\n")
         end
-    end;
-"""
+    end;"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,10 @@ def fuse(outline: Outline, broken: Mapping[str, str]) -> Program:
         _function("lading_selector", outline.selector, broken),
         *(_function(f"lading_{number}", each, broken) for number, each in _numbered(outline)),
         _entity(outline, broken),
-        SELECT.format(selected=_first("lading_selector", outline.selector, broken)),
+        SELECT.format(
+            selected=_first("lading_selector", outline.selector, broken),
+            some=_some("lading_selector", outline.selector, broken),
+        ),
         *(_split(outline.split, broken) if outline.split else ()),
         "lading_row" if outline.split else "lading_record",
     ]
@@ -95,23 +105,29 @@ def _function(name: str, each: Expression, broken: Mapping[str, str]) -> str:
     return f"def {name}: ( # {json.dumps(each.path)}\n{each.text}{CLOSE};"
 
 
+def _some(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+    """A call of the function that gives its first value, and more only where JQ leaves no choice:
+    `?//` takes the leaving of `first` for an error, and tries its other patterns."""
+    surely_one = each.text in broken or gives_one_value(each.text)
+    return name if surely_one or "?//" in each.text else f"first({name})"
+
+
 def _first(name: str, each: Expression, broken: Mapping[str, str]) -> str:
-    """The first value of a function, or null."""
+    """The first value of a function, or null. The brackets hold even against an expression that
+    raises what JQ itself raises to leave a label: `error({__jq: 0})` gives no value at all."""
     if each.text in broken or gives_one_value(each.text):
         return name
-    return f"first({name}, null)"
+    return f"[{_some(name, each, broken)}][0]"
 
 
 def _entity(outline: Outline, broken: Mapping[str, str]) -> str:
     """All values in one go, and one by one when any of them failed."""
-    plain = ", ".join(_first(f"lading_{n}", each, broken) for n, each in _numbered(outline))
-    guarded = ", ".join(
-        f"(try [first(lading_{n})] catch lading_words)" for n, _ in _numbered(outline)
-    )
-    return (
-        f"def lading_entity:\n  . as $record\n  | try ([{plain}] | tojson)\n"
-        f"    catch ($record | {{guarded: [{guarded}]}} | tojson);"
-    )
+    plain = [_first(f"lading_{n}", each, broken) for n, each in _numbered(outline)]
+    guarded = [
+        f"(try [{_some(f'lading_{n}', each, broken)}] catch lading_words)"
+        for n, each in _numbered(outline)
+    ]
+    return ENTITY.format(plain=", ".join(plain), guarded=",\n      ".join(guarded))
 
 
 def _split(split: Split, broken: Mapping[str, str]) -> tuple[str, str, str]:
@@ -119,4 +135,5 @@ def _split(split: Split, broken: Mapping[str, str]) -> tuple[str, str, str]:
     if split.left is not None:
         left = _function("lading_left", split.left, broken)
     items = _function("lading_items", split.items, broken)
-    return items, left, SPLIT.format(name=json.dumps(split.name))
+    some = _some("lading_items", split.items, broken)
+    return items, left, SPLIT.format(some=some, name=json.dumps(split.name))

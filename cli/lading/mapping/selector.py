@@ -82,9 +82,8 @@ def _missing(
         given = [name for name in group if name in written]
         if len(given) != 1:
             names = " and ".join(f"selector.{name}" for name in group)
-            found = "both" if len(given) == len(group) == 2 else f"{len(given)} of them"
-            found = found if given else "none"
-            yield Problem(f"exactly one of {names} must be given, {found} is there", place)
+            found = f"{' and '.join(given)} are" if given else "none is"
+            yield Problem(f"exactly one of {names} must be given, {found} there", place)
 
 
 def _future(

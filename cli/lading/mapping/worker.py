@@ -7,8 +7,8 @@ Arguments: the folder of the `jq` package, the descriptor of 8 shared bytes that
 under way, the bound on memory in bytes.
 
 A request is a header (kind, bytes of the program, bytes of the rows, seconds of processor time),
-the program, and the rows with a NUL between them. An answer is a header (kind, bytes) and as many
-texts with a NUL between them; or, for `!`, what JQ said of the row under way.
+the program, and the rows with a NUL between them. An answer is a header (kind, number of texts,
+bytes) and the texts with a NUL between them; for `!`, what JQ said of the row under way.
 
     request  m  run the program on each row      answer  =  a text for each row
              c  compile each row as a program            =  what is wrong with each, or nothing
@@ -23,12 +23,14 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, BinaryIO
+
+TYPE_CHECKING = False  # typing's own would take longer to load than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO
 
 REQUEST = struct.Struct(">cIId")
-ANSWER = struct.Struct(">cI")
+ANSWER = struct.Struct(">cII")
 PROGRESS = struct.Struct("=q")
 OUT_OF_MEMORY = 77
 PROGRAMS_KEPT = 8
@@ -43,11 +45,10 @@ def main() -> None:
     progress = mmap.mmap(int(sys.argv[2]), PROGRESS.size)
     _confine(int(sys.argv[3]))
     answers = sys.stdout.buffer
-    _answer(answers, b"r", b"")
-    with suppress(BrokenPipeError):
-        for kind, program, rows in _requests(sys.stdin.buffer):
-            work = _compiled(jq, rows) if kind == b"c" else _mapped(jq, program, rows)
-            _serve(answers, progress, work)
+    _answer(answers, b"r", [])
+    for kind, program, rows in _requests(sys.stdin.buffer):
+        work = _compiled(jq, rows) if kind == b"c" else _mapped(jq, program, rows)
+        _serve(answers, progress, work)
 
 
 def _serve(answers: BinaryIO, progress: mmap.mmap, work: Iterator[str]) -> None:
@@ -58,9 +59,9 @@ def _serve(answers: BinaryIO, progress: mmap.mmap, work: Iterator[str]) -> None:
             texts.append(text)
             PROGRESS.pack_into(progress, 0, len(texts))
     except ValueError as error:
-        _answer(answers, b"!", str(error).encode())
+        _answer(answers, b"!", [str(error)])
     else:
-        _answer(answers, b"=", "\0".join(texts).encode())
+        _answer(answers, b"=", texts)
 
 
 def _mapped(jq: Any, program: str, rows: list[str]) -> Iterator[str]:
@@ -90,8 +91,9 @@ def _requests(source: BinaryIO) -> Iterator[tuple[bytes, str, list[str]]]:
         yield kind, program, rows.split("\0")
 
 
-def _answer(answers: BinaryIO, kind: bytes, text: bytes) -> None:
-    answers.write(ANSWER.pack(kind, len(text)) + text)
+def _answer(answers: BinaryIO, kind: bytes, texts: list[str]) -> None:
+    joined = "\0".join(texts).encode()
+    answers.write(ANSWER.pack(kind, len(texts), len(joined)) + joined)
     answers.flush()
 
 
@@ -108,9 +110,10 @@ def _bound_time(seconds: float) -> None:
 
 
 def _bound(what: int, soft: int) -> None:
-    # Some systems know no such bound, or an administrator has set a lower one: both are fine.
-    with suppress(ValueError, OSError):
+    try:
         resource.setrlimit(what, (soft, resource.getrlimit(what)[1]))
+    except (ValueError, OSError):
+        return  # the system knows no such bound, or an administrator has set a lower one
 
 
 if __name__ == "__main__":
@@ -118,3 +121,5 @@ if __name__ == "__main__":
         main()
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    except BrokenPipeError:
+        os._exit(0)  # nobody is left to hear the answer

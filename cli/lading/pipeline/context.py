@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lading.errors import LadingError, Problem, UserError
+from lading.errors import LadingError, Place, Problem, UserError
 
 if TYPE_CHECKING:
     from lading.extract.plan import Asking
@@ -52,16 +52,9 @@ class Context:
 
     @property
     def port(self) -> Connection:
-        """The connection to Port.
-
-        Raises:
-            UserError: project.yml has none, or several.
-        """
-        found = self.project.connections_of("port")
-        if len(found) != 1:
-            message = f"project.yml has {len(found)} connections to Port, and one is needed"
-            raise UserError(message, hint="see connections: port: in project.yml")
-        return found[0]
+        """The connection to Port, of a context that was opened as one that needs it."""
+        (connection,) = self.project.connections_of("port")
+        return connection
 
 
 @dataclass(slots=True)
@@ -118,7 +111,7 @@ def open_context(
         *graph_problems,
         *mapping_problems,
         *check_askings(streams, askings),
-        *(problem for kind in needs for problem in _missing(project, kind)),
+        *(problem for kind in needs for problem in unfit(project, kind)),
     ]
     if any(each.severity == "error" for each in found):
         raise UserError(problems=found)
@@ -127,9 +120,29 @@ def open_context(
     return Context(project, streams, askings, graph, mappings, database, now, tuple(found))
 
 
-def _missing(project: Project, kind: ConnectionType) -> Iterator[Problem]:
-    for connection in project.connections_of(kind):
-        yield from connection.problems()
+def unfit(project: Project, kind: ConnectionType) -> Iterator[Problem]:
+    """What keeps the connections of a type from being used, as far as no server is asked."""
+    from lading.project.load import FILE
+
+    connections = project.connections_of(kind)
+    if kind == "port" and len(connections) != 1:
+        message = f"there are {len(connections)} connections to Port, and one is needed"
+        hint = "below connections: one entry is called port, or has type: port"
+        yield Problem(message, Place(FILE), hint)
+        return
+    for connection in connections:
+        yield from connection.problems() or _without_destination(connection)
+
+
+def _without_destination(connection: Connection) -> tuple[Problem, ...]:
+    from lading.port.client import destination
+
+    if connection.type == "port":
+        try:
+            destination(connection)
+        except UserError as error:
+            return error.problems
+    return ()
 
 
 @contextmanager

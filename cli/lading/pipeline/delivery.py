@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lading.port.client import UpsertSettings
     from lading.port.ledger import Duplicate, PlanCounts
     from lading.port.tally import PushResult
+    from lading.warehouse.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     with PortClient(context.port) as client:
         if to_send:
             needed = [each.blueprint for each in planned.counts if each.to_send]
-            ensure_blueprints(client, context.project.blueprints, needed)
+            made = ensure_blueprints(client, context.project.blueprints, needed)
+            _forget_pushed(context.database, planned.destination, made)
         result = send(
             context.database,
             work.run,
@@ -87,6 +89,23 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
         )
     work.incomplete |= not result.ok
     return result
+
+
+def _forget_pushed(database: Database, destination: str, blueprints: Sequence[str]) -> None:
+    """A blueprint that had to be made has no entities: what was pushed to an older one of its
+    name went with it, and is to be sent again."""
+    from lading.port.ledger import forget_pushed
+
+    if not blueprints:
+        return
+    with database.writing() as connection:
+        gone = forget_pushed(connection, destination, blueprints)
+    if gone:
+        names = ", ".join(blueprints)
+        log.warning(
+            "blueprint_was_gone",
+            f"Port no longer had {names}; the {gone:,} entities pushed to it before go again",
+        )
 
 
 def settings_by_resource(context: Context) -> Mapping[str, UpsertSettings]:

@@ -26,7 +26,7 @@ from lading.http import Reply, seconds_to_wait
 from lading.secrets import redact
 
 CREDENTIALS = (
-    "check the client id and secret of the connection (in Port: ... > Credentials), and that "
+    "check the client id and secret of the connection (in Port: the … menu, Credentials), and that "
     "base_url is your region's: https://api.port.io or https://api.us.port.io"
 )
 HINTS = {

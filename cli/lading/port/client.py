@@ -82,7 +82,6 @@ class PortClient:
             "clientId": connection.value("client_id"),
             "clientSecret": connection.value("client_secret"),
         }
-        register(self._credentials["clientSecret"])
         agent = USER_AGENT.format(version=__version__, integration=_integration(connection))
         self._session = Session(
             base_url=connection.value("base_url"),
@@ -107,6 +106,10 @@ class PortClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def give_up(self) -> None:
+        """Have no request tried again; those under way may end."""
+        self._session.give_up()
 
     def close(self) -> None:
         """End it; threads that wait to try again give up at once."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lading.errors import (
-    ForbiddenError,
     NotFoundError,
     RefusedError,
     RetriableError,
@@ -157,7 +156,7 @@ class Delivery:
     def _reach(self, blueprint: str, error: RefusedError) -> Literal["bulk", "blueprint", "push"]:
         if isinstance(error, UnauthorizedError):
             return "push"
-        if isinstance(error, ForbiddenError) or error.status not in SPLIT_ON:
+        if error.status not in SPLIT_ON:
             return "blueprint"
         if isinstance(error, NotFoundError) and self._is_gone(blueprint):
             return "blueprint"

@@ -230,3 +230,15 @@ def forget_refusals(
             "identifiers": [identifier for _, identifier in settled],
         },
     )
+
+
+def forget_pushed(
+    connection: DuckDBPyConnection, destination: str, blueprints: Sequence[str]
+) -> int:
+    """Take all entities of some blueprints off the list of what Port has; gives their number."""
+    return int(
+        connection.execute(
+            "DELETE FROM lading.pushed WHERE destination = ? AND list_contains(?, blueprint)",
+            [destination, list(blueprints)],
+        ).fetchall()[0][0]
+    )

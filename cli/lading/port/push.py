@@ -112,5 +112,6 @@ def _deliver_all(
             while under_way:
                 collect()
         except KeyboardInterrupt:
+            delivery.client.give_up()
             log.warning("interrupted", "finishing the requests under way (again: not even those)")
             raise

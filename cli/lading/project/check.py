@@ -82,8 +82,17 @@ def _how_telling(error: ValidationError) -> tuple[int, bool]:
     return len(error.absolute_path), error.validator != "type"
 
 
+def _name(error: ValidationError) -> str:
+    path = error.absolute_path
+    if not path:
+        return "the file"
+    if isinstance(path[-1], int) and len(path) > 1:
+        return f"item {path[-1] + 1} of '{path[-2]}'"
+    return f"'{path[-1]}'"
+
+
 def _message(error: ValidationError) -> str:
-    name = f"'{error.absolute_path[-1]}'" if error.absolute_path else "the file"
+    name = _name(error)
     wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted

@@ -81,9 +81,10 @@ def read_document(file: str, text: str) -> Document:
             if problems:
                 raise UserError(problems=problems)
     except yaml.MarkedYAMLError as error:
-        raise UserError(_said(error), place=_place(file, error), hint=_hint(text, error)) from error
+        message = f"{_unreadable(file)}: {_said(error)}"
+        raise UserError(message, place=_place(file, error), hint=_hint(text, error)) from error
     except yaml.YAMLError as error:
-        raise UserError(f"not readable as YAML: {error}", place=Place(file)) from error
+        raise UserError(f"{_unreadable(file)}: {error}", place=Place(file)) from error
     return Document(file, data, values, keys)
 
 
@@ -150,9 +151,12 @@ def _place(file: str, error: yaml.MarkedYAMLError) -> Place:
     return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
 
 
+def _unreadable(file: str) -> str:
+    return f"not readable as {'JSON' if file.endswith('.json') else 'YAML'}"
+
+
 def _said(error: yaml.MarkedYAMLError) -> str:
-    parts = [part for part in (error.context, error.problem) if part]
-    return f"not readable as YAML: {', '.join(parts)}"
+    return ", ".join(part for part in (error.context, error.problem) if part)
 
 
 def _hint(text: str, error: yaml.MarkedYAMLError) -> str | None:

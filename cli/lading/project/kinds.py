@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from lading.errors import Problem, nearest
+from lading.errors import Place, Problem, nearest
 from lading.project.documents import Document
 from lading.project.model import Asks, Field, Kind
 
 
 def read_kinds(
-    properties: tuple[Document, ...], streams: frozenset[str]
+    properties: tuple[Document, ...], streams: frozenset[str] | None
 ) -> tuple[dict[str, Kind], tuple[Problem, ...]]:
-    """Every kind under each of its names, and what is wrong with the declarations."""
+    """Every kind under each of its names, and what is wrong with the declarations.
+
+    `streams` are the names of all streams; None if they are not known.
+    """
     kinds: dict[str, Kind] = {}
     problems: list[Problem] = []
     for document, index, model in _declared(properties):
@@ -65,17 +68,23 @@ def _kind(document: Document, index: int, model: Mapping[str, Any]) -> Kind:
 
 
 def _problems(
-    document: Document, index: int, kind: Kind, streams: frozenset[str]
+    document: Document, index: int, kind: Kind, streams: frozenset[str] | None
 ) -> Iterator[Problem]:
+    at = ("models", index, "kind")
+    for number, group in enumerate(kind.exactly_one_of):
+        yield from _unknown(kind, group, document.place(*at, "exactly_one_of", number))
     asks = kind.asks
     if asks is None:
         return
-    at = ("models", index, "kind", "asks")
-    if asks.stream not in streams:
-        hint = nearest(asks.stream, streams)
-        yield Problem(f"unknown stream '{asks.stream}'", document.place(*at, "stream"), hint)
+    if streams is not None and asks.stream not in streams:
+        place = document.place(*at, "asks", "stream")
+        yield Problem(f"unknown stream '{asks.stream}'", place, nearest(asks.stream, streams))
     named = (asks.width, asks.dimensions, *asks.start)
+    yield from _unknown(kind, filter(None, named), document.place(*at, "asks"))
+
+
+def _unknown(kind: Kind, named: Iterable[str], place: Place) -> Iterator[Problem]:
     for field in named:
-        if field is not None and field not in kind.fields:
+        if field not in kind.fields:
             hint = nearest(field, kind.fields)
-            yield Problem(f"the selector has no field '{field}'", document.place(*at), hint)
+            yield Problem(f"the selector has no field '{field}'", place, hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def load_project(
     found.extend(files.problems)
     found.extend(_check_database(document, chosen, files.models))
     found.extend(_check_sources(files.sources, connections))
-    kinds, more = read_kinds(files.properties, frozenset(_stream_names(files.sources)))
+    # Of a file that can't be read, nobody knows what streams it has.
+    streams = None if files.broken["sources"] else frozenset(_stream_names(files.sources))
+    kinds, more = read_kinds(files.properties, streams)
     found.extend(more)
     project = Project(
         root=root,
@@ -89,10 +92,12 @@ def load_project(
 
 
 class _Files:
-    """The files below the paths that project.yml names."""
+    """The files below the paths that project.yml names; `broken` counts, by their schema, those
+    that can't be used."""
 
     def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
         self.problems: list[Problem] = []
+        self.broken: Counter[str] = Counter()
         self._root = root
         models = _folders(settings, "model-paths", "models")
         mappings = _folders(settings, "mapping-paths", "mappings")
@@ -121,6 +126,8 @@ class _Files:
             self.problems.extend(problems)
             if document is not None and not problems:
                 read.append(document)
+            else:
+                self.broken[schema] += 1
         return tuple(read)
 
     def _texts(self, folders: list[str]) -> tuple[TextFile, ...]:

@@ -21,6 +21,15 @@ JINJAS_OWN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A word with constant arguments, its line, and what it means, or why it means nothing."""
+
+    word: str
+    line: int
+    meaning: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """What one template may use: names of macros, the words, and its model (None: macros)."""
 
@@ -69,7 +78,9 @@ class Checks:
             return Problem(f"there is no macro '{name}'", place, nearest(name, functions))
         return Problem(f"'{name}' is not defined", place, nearest(name, self._known - self.jinja))
 
-    def _calls(self, tree: nodes.Template) -> Iterator[Problem]:
+    def said(self, tree: nodes.Template) -> Iterator[Said]:
+        """The words whose meaning can be known from the text alone, whether the template comes
+        to say them or not."""
         from jinja2 import nodes
 
         for call in tree.find_all(nodes.Call):
@@ -77,11 +88,18 @@ class Checks:
                 continue
             try:
                 args, named = _constants(call)
-                self.words.ask(self.model, call.node.name, args, named)
+                meaning = self.words.ask(self.model, call.node.name, args, named)
             except nodes.Impossible:
                 continue
             except UserError as error:
-                yield Problem(error.message, Place(self.file, call.lineno), error.hint)
+                meaning = error
+            yield Said(call.node.name, call.lineno, meaning)
+
+    def _calls(self, tree: nodes.Template) -> Iterator[Problem]:
+        for said in self.said(tree):
+            if isinstance(said.meaning, UserError):
+                place = Place(self.file, said.line)
+                yield Problem(said.meaning.message, place, said.meaning.hint)
 
     def _inclusions(self, tree: nodes.Template) -> Iterator[Problem]:
         from jinja2 import nodes

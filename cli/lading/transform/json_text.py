@@ -39,18 +39,18 @@ LISTS = frozenset({"list", "array"})
 def row_text(columns: Iterable[tuple[str, DuckDBPyType]], row: str) -> str:
     """A SQL expression: the row called `row` as the text of one JSON object."""
     members = ((name, f"{row}.{quoted(name)}", kind) for name, kind in columns)
-    return _object(members, 0)
+    return _object(members)
 
 
-def _object(members: Iterable[tuple[str, str, DuckDBPyType]], depth: int) -> str:
+def _object(members: Iterable[tuple[str, str, DuckDBPyType]]) -> str:
     pieces = [
-        f"to_json({literal(name)})::VARCHAR || ':' || {json_text(value, kind, depth)}"
+        f"to_json({literal(name)})::VARCHAR || ':' || {json_text(value, kind)}"
         for name, value, kind in members
     ]
     return "'{' || " + " || ',' || ".join(pieces) + " || '}'"
 
 
-def json_text(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
+def json_text(value: str, kind: DuckDBPyType) -> str:
     """A SQL expression: the JSON text of the expression `value`, never NULL."""
     if not _is_special(kind):
         return f"coalesce(to_json({value})::VARCHAR, 'null')"
@@ -62,7 +62,7 @@ def json_text(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
         return f"CASE WHEN isfinite({value}) THEN to_json({value})::VARCHAR ELSE 'null' END"
     if kind.id in MOMENTS or kind.id == "timestamp with time zone":
         return _moment(value, kind)
-    return f"CASE WHEN {value} IS NULL THEN 'null' ELSE {_nested(value, kind, depth)} END"
+    return f"CASE WHEN {value} IS NULL THEN 'null' ELSE {_nested(value, kind)} END"
 
 
 def _is_special(kind: DuckDBPyType) -> bool:
@@ -99,26 +99,20 @@ def _moment(value: str, kind: DuckDBPyType) -> str:
     return f"coalesce('\"' || strftime({value}, '{UTC_FORMAT}') || '\"', 'null')"
 
 
-def _nested(value: str, kind: DuckDBPyType, depth: int) -> str:
+def _nested(value: str, kind: DuckDBPyType) -> str:
+    children = _children(kind)
     if kind.id == "struct":
         return _object(
-            [
-                (name, f"struct_extract({value}, {literal(name)})", child)
-                for name, child in _children(kind).items()
-            ],
-            depth,
+            (name, f"struct_extract({value}, {literal(name)})", child)
+            for name, child in children.items()
         )
-    each = f"each{depth}"
-    children = _children(kind)
     if kind.id == "map":
-        member = (
-            f"to_json({each}.key::VARCHAR)::VARCHAR || ':' || "
-            f"{json_text(f'{each}.value', children['value'], depth + 1)}"
-        )
-        return _joined("{", f"map_entries({value})", each, member, "}")
-    return _joined("[", value, each, json_text(each, children["child"], depth + 1), "]")
+        member = json_text("each.value", children["value"])
+        member = f"to_json(each.key::VARCHAR)::VARCHAR || ':' || {member}"
+        return _joined("{", f"map_entries({value})", member, "}")
+    return _joined("[", value, json_text("each", children["child"]), "]")
 
 
-def _joined(opening: str, values: str, each: str, member: str, closing: str) -> str:
-    texts = f"list_transform({values}, lambda {each}: {member})"
+def _joined(opening: str, values: str, member: str, closing: str) -> str:
+    texts = f"list_transform({values}, lambda each: {member})"
     return f"'{opening}' || array_to_string({texts}, ',') || '{closing}'"

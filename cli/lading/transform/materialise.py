@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -13,11 +13,9 @@ from lading.transform.graph import Graph
 from lading.transform.model import Model
 from lading.transform.names import quoted
 from lading.transform.selection import selected
-from lading.transform.statements import explained
+from lading.transform.statements import explained, positions_in_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from duckdb import DuckDBPyConnection
 
 Status = Literal["ok", "error", "skipped"]
@@ -65,7 +63,7 @@ def build(
     """
     models = selected(graph, select)
     results: dict[str, NodeResult] = {}
-    with _errors_as_json(connection):
+    with positions_in_errors(connection):
         there = _relations(connection)
         for model in models:
             reason = _reason_to_skip(model, results, keep_going=keep_going)
@@ -77,18 +75,6 @@ def build(
             if on_node is not None:
                 on_node(result)
     return tuple(results.values())
-
-
-@contextmanager
-def _errors_as_json(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Have DuckDB say at which byte of a statement an error is."""
-    setting = "errors_as_json"
-    before = connection.execute("SELECT current_setting(?)", [setting]).fetchall()[0][0]
-    connection.execute(f"SET {setting} = true")
-    try:
-        yield
-    finally:
-        connection.execute(f"SET {setting} = {before}")
 
 
 def _relations(connection: DuckDBPyConnection) -> Relations:
@@ -122,7 +108,6 @@ def _make(
         rows = _replace(connection, model, there.get(key), opening)
     except duckdb.Error as error:
         return _failed(graph, model, error, opening, perf_counter() - started)
-    there[key] = model.materialized
     return NodeResult(model, "ok", perf_counter() - started, rows)
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from lading.errors import LadingError, Place, Problem, UserError, nearest
 from lading.transform.checks import Checks
+from lading.transform.files import ModelFile
 from lading.transform.marks import Mark, unmarked
 from lading.transform.templates import Source, Templates, bind_macros, read_macros
 from lading.transform.words import USAGE, Config, SourceTable, words
 
 if TYPE_CHECKING:
     from lading.project.model import Kind, Project
-    from lading.transform.files import ModelFile
     from lading.transform.statements import Fault
 
 
@@ -67,15 +67,24 @@ class Renderer:
             UserError: with everything that is wrong with the template.
         """
         source = Source(wish.model.file, wish.model.text)
-        self._check(source, wish.model)
-        said = Said(self, wish.model)
-        sql = self._run(source, wish, said, with_marks=False)
+        checks = self._checks(source.file, wish.model, self._kinds.get(wish.model.name))
+        notes = Notes(self, wish.model)
+        tree = self._templates.parse(source)
+        if source.file not in self._known_good:
+            if problems := checks.problems(tree):
+                raise UserError(problems=problems)
+            self._known_good.add(source.file)
+        if wish.model.is_resource:
+            # Another selector may take another way through the template.
+            for said in checks.said(tree):
+                notes.reads(said.meaning, said.line)
+        sql = self._run(source, wish, notes, with_marks=False)
         return Rendered(
             sql=sql,
-            refs=tuple(said.refs),
-            sources=tuple(said.sources),
-            config=said.config,
-            places=MappingProxyType(said.refs),
+            refs=tuple(notes.refs),
+            sources=tuple(notes.sources),
+            config=notes.config,
+            places=MappingProxyType(notes.refs),
         )
 
     def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
@@ -84,7 +93,7 @@ class Renderer:
         source = Source(wish.model.file, wish.model.text)
         nowhere = Place(source.file), None
         try:
-            text = self._run(source, wish, Said(self, wish.model), with_marks=True)
+            text = self._run(source, wish, Notes(self, wish.model), with_marks=True)
         except LadingError:
             return nowhere
         sql, marks = unmarked(text)
@@ -108,23 +117,15 @@ class Renderer:
         """What a word means in a model."""
         return self._words.ask(model, word, args, named)
 
-    def _check(self, source: Source, model: ModelFile) -> None:
-        if source.file in self._known_good:
-            return
-        checks = self._checks(source.file, model, self._kinds.get(model.name))
-        if problems := checks.problems(self._templates.parse(source)):
-            raise UserError(problems=problems)
-        self._known_good.add(source.file)
-
     def _checks(
         self, file: str, model: ModelFile | None = None, kind: Kind | None = None
     ) -> Checks:
         jinja = frozenset(self._templates.environment.globals)
         return Checks(file, self._words, frozenset(self._macros), jinja, model, kind)
 
-    def _run(self, source: Source, wish: Wish, said: Said, *, with_marks: bool) -> str:
+    def _run(self, source: Source, wish: Wish, notes: Notes, *, with_marks: bool) -> str:
         template = self._templates.compiled(source, with_marks=with_marks)
-        context = {**said.vocabulary(), "run_started_at": wish.run_started_at}
+        context = {**notes.vocabulary(), "run_started_at": wish.run_started_at}
         if wish.model.is_resource:
             context["selector"] = Selector(deepcopy(dict(wish.selector or {})))
         else:
@@ -137,7 +138,7 @@ class Renderer:
 
 
 @dataclass(slots=True)
-class Said:
+class Notes:
     """What one rendering says by its words."""
 
     renderer: Renderer
@@ -152,24 +153,28 @@ class Said:
 
     def _function(self, word: str) -> Callable[..., Any]:
         def say(*args: Any, **named: Any) -> Any:
-            return self._note(word, self.renderer.ask(self.model, word, args, named))
+            meaning = self.renderer.ask(self.model, word, args, named)
+            if isinstance(meaning, ModelFile | SourceTable):
+                self.reads(meaning, _last_line(self.model.file, _above(sys._getframe())))
+                return meaning.relation
+            if isinstance(meaning, Config):
+                self.settles(meaning)
+                return ""
+            return meaning
 
         return say
 
-    def _note(self, word: str, meaning: Any) -> Any:
-        if word == "ref":
-            line = _last_line(self.model.file, _above(sys._getframe()))
+    def reads(self, meaning: object, line: int | None) -> None:
+        """Note that the model reads another one or a stream, if that is what a word means."""
+        if isinstance(meaning, ModelFile):
             self.refs.setdefault(meaning.name, Place(self.model.file, line))
-            return meaning.relation
-        if word == "source":
+        elif isinstance(meaning, SourceTable):
             self.sources.setdefault(meaning)
-            return meaning.relation
-        if word == "config":
-            before = self.config
-            tags = dict.fromkeys((*before.tags, *meaning.tags))
-            self.config = Config(meaning.materialized or before.materialized, tuple(tags))
-            return ""
-        return meaning
+
+    def settles(self, config: Config) -> None:
+        """Note settings; those of a later `config` win."""
+        tags = dict.fromkeys((*self.config.tags, *config.tags))
+        self.config = Config(config.materialized or self.config.materialized, tuple(tags))
 
 
 Step = tuple[str, int]

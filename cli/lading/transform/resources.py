@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lading.errors import UserError, nearest
+from lading.errors import DatabaseError, Place, UserError, nearest
 from lading.transform.graph import Graph, utc_text
 from lading.transform.json_text import row_text
 from lading.transform.render import Wish
 from lading.transform.selectors import complete
-from lading.transform.statements import open_parser, read_statement
+from lading.transform.statements import (
+    explained,
+    open_parser,
+    positions_in_errors,
+    read_statement,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,9 +46,8 @@ def resource_sql(
         raise UserError(f"there is no model '{model_name}'", hint=nearest(model_name, graph.models))
     if not model.is_resource:
         return f"SELECT * FROM {model.relation}"
-    whole = complete(project.kinds.get(model_name), selector)
     renderer = graph.compiler.renderer
-    wish = Wish(graph.compiler.wish(model_name).model, utc_text(run_started_at), whole)
+    wish = _wish(graph, project, model_name, selector, run_started_at)
     sql = renderer.render(wish).sql
     with open_parser() as parser:
         statement = read_statement(parser, sql)
@@ -52,12 +56,41 @@ def resource_sql(
     return statement.sql
 
 
+def resource_rows(
+    graph: Graph,
+    project: Project,
+    connection: DuckDBPyConnection,
+    model_name: str,
+    selector: Mapping[str, Any],
+    run_started_at: datetime,
+    batch: int = 1000,
+) -> Iterator[list[str]]:
+    """The `rows` of the query that `resource_sql` gives.
+
+    Raises:
+        UserError: as `resource_sql`.
+        DatabaseError: what DuckDB said, with the place in the model's file.
+    """
+    import duckdb
+
+    sql = resource_sql(graph, project, model_name, selector, run_started_at)
+    try:
+        yield from rows(connection, sql, batch)
+    except duckdb.Error as error:
+        message, offset = _asked_again(connection, sql, error)
+        place, hint = Place(graph.models[model_name].file), None
+        if offset is not None and graph.models[model_name].is_resource:
+            wish = _wish(graph, project, model_name, selector, run_started_at)
+            place, hint = graph.compiler.renderer.origin(wish, offset)
+        raise DatabaseError(message, place=place, hint=hint) from error
+
+
 def rows(connection: DuckDBPyConnection, sql: str, batch: int = 1000) -> Iterator[list[str]]:
     """The rows of a query in their order, each as the text of a JSON object, `batch` at a time.
 
     They are read as they come, on a cursor of their own: the connection is free for other
-    statements, and the memory does not grow with the rows. `json_text` tells how each type is
-    written.
+    statements, and the memory does not grow with the rows. The cursor sees what is committed.
+    `json_text` tells how each type is written.
     """
     cursor = connection.cursor()
     try:
@@ -69,3 +102,30 @@ def rows(connection: DuckDBPyConnection, sql: str, batch: int = 1000) -> Iterato
             yield [text for (text,) in found]
     finally:
         cursor.close()
+
+
+def _wish(
+    graph: Graph,
+    project: Project,
+    model_name: str,
+    selector: Mapping[str, Any],
+    run_started_at: datetime,
+) -> Wish:
+    whole = complete(project.kinds.get(model_name), selector)
+    return Wish(graph.compiler.wish(model_name).model, utc_text(run_started_at), whole)
+
+
+def _asked_again(
+    connection: DuckDBPyConnection, sql: str, error: Exception
+) -> tuple[str, int | None]:
+    """The error, and where it is in the query, if that can be known before it runs."""
+    import duckdb
+
+    opening = "EXPLAIN "
+    with connection.cursor() as cursor, positions_in_errors(cursor):
+        try:
+            cursor.execute(opening + sql)
+        except duckdb.Error as again:
+            message, offset = explained(again, opening + sql)
+            return message, None if offset is None else max(offset - len(opening), 0)
+    return explained(error, sql)

@@ -161,17 +161,29 @@ def _start(table: exp.Table | None) -> int:
     return int(table.this.meta.get("start", 0)) if table is not None else 0
 
 
+@contextmanager
+def positions_in_errors(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Have DuckDB say at which byte of a statement an error is, for `explained`."""
+    setting = "errors_as_json"
+    before = connection.execute("SELECT current_setting(?)", [setting]).fetchall()[0][0]
+    connection.execute(f"SET {setting} = true")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET {setting} = {before}")
+
+
 def explained(error: Exception, sql: str) -> tuple[str, int | None]:
     """DuckDB's message and the character of `sql` that it is about, if it says so.
 
-    The connection must have `errors_as_json` set; another's message is given as it is.
+    Without `positions_in_errors` it does not say so, and the message is as people know it.
     """
     text = str(error)
     try:
         told: dict[str, Any] = json.loads(text[text.index("{") :])
         message = str(told["exception_message"]).strip()
     except (ValueError, KeyError, TypeError):
-        return text.strip(), None
+        return text.split("\n\nLINE ")[0].strip(), None
     if "position" not in told:
         return message, None
     # DuckDB counts bytes.

@@ -1,0 +1,180 @@
+"""What is to be sent, worked out in a real database file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lading.port.ledger import (
+    PlanCounts,
+    duplicates,
+    keep_plan_view,
+    needed_blueprints,
+    plan_counts,
+)
+from lading.port.stage import EntityStage
+
+if TYPE_CHECKING:
+    from tests.engine.port.conftest import Yard
+
+HERE, THERE = "here.io/claude/00000000", "there.io/claude/00000000"
+
+
+def counts(yard: Yard, destination: str, resources: list[str] | None = None) -> list[PlanCounts]:
+    with yard.database.reading() as connection:
+        return list(plan_counts(connection, destination, resources))
+
+
+def took(yard: Yard, destination: str, name: str, hash_of: str) -> None:
+    """Have Port take an entity of `usage` with the hash of that entity's text."""
+    with yard.database.writing() as connection:
+        connection.execute(
+            "INSERT INTO lading.pushed VALUES "
+            "(?, 'usage', ?, 'usage', sha256(?), ?, '2026-03-01', 'r')",
+            [destination, name, hash_of, hash_of],
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"identifier":"e","properties":{"tokens":92.1150,"more":12345678901234567890.123}}',
+        '{ "identifier" : "e",\n "title":"\\u00e9é\\"\\\\\\u0000 🚢" }',
+        '{"identifier":"e","properties":{"text":"' + "x" * 2_000_000 + '"}}',
+        '{"identifier":"e","properties":{"text":"' + "x" * 40_000_000 + '"}}',
+        "null",
+    ],
+    ids=["numbers", "escapes", "large", "larger than DuckDB's own bound", "null"],
+)
+def test_texts_are_stored_to_the_letter(yard: Yard, text: str) -> None:
+    yard.stage(("usage", "usage", "e", text), ("cost", "cost", "'\"ü", "1"))
+    assert yard.rows("FROM lading.entities ORDER BY position") == [
+        (
+            "usage",
+            "any",
+            "usage",
+            "e",
+            0,
+            yard.rows("SELECT hash FROM lading.entities ORDER BY position")[0][0],
+            text,
+        ),
+        (
+            "cost",
+            "any",
+            "cost",
+            "'\"ü",
+            1,
+            "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+            "1",
+        ),
+    ]
+
+
+def test_staging_again_replaces_what_was_there(yard: Yard) -> None:
+    yard.stage_usage(3)
+    yard.stage_usage(1)
+    assert yard.rows("SELECT identifier FROM lading.entities") == [("e0",)]
+    with EntityStage() as stage, yard.database.writing() as connection:
+        assert stage.load(connection) == 0
+    assert yard.rows("FROM lading.entities") == []
+
+
+def test_each_entity_is_created_changed_or_left_alone(yard: Yard) -> None:
+    yard.stage(
+        ("usage", "usage", "new", "1"),
+        ("usage", "usage", "changed", "2"),
+        ("usage", "usage", "same", "3"),
+        ("cost", "cost", "same", "3"),
+    )
+    took(yard, HERE, "changed", "0")
+    took(yard, HERE, "same", "3")
+    took(yard, HERE, "gone", "4")
+    assert counts(yard, HERE) == [
+        PlanCounts("cost", create=1, change=0, unchanged=0, refused=0, conflicting=0),
+        PlanCounts("usage", create=1, change=1, unchanged=1, refused=0, conflicting=0),
+    ]
+    assert [each.to_send for each in counts(yard, HERE)] == [1, 2]
+
+
+def test_destinations_have_nothing_to_do_with_each_other(yard: Yard) -> None:
+    yard.stage(("usage", "usage", "e", "1"))
+    took(yard, HERE, "e", "1")
+    assert [each.unchanged for each in counts(yard, HERE)] == [1]
+    assert [each.create for each in counts(yard, THERE)] == [1]
+    assert [each.create for each in counts(yard, "it's elsewhere")] == [1]
+
+
+def test_the_same_entity_from_several_rows_is_one(yard: Yard) -> None:
+    yard.stage(
+        ("usage", "usage", "e", "1"), ("usage", "usage", "e", "1"), ("cost", "usage", "e", "1")
+    )
+    assert [each.create for each in counts(yard, HERE)] == [1]
+    assert [each.create for each in counts(yard, HERE, ["cost"])] == [1]
+    with yard.database.reading() as connection:
+        assert duplicates(connection) == ()
+
+
+def test_only_what_the_named_resources_give_counts(yard: Yard) -> None:
+    yard.stage(("usage", "usage", "e", "1"), ("it's", "cost", "f", "1"))
+    assert [each.blueprint for each in counts(yard, HERE, ["it's"])] == ["cost"]
+    assert counts(yard, HERE, []) == []
+
+
+def test_an_identifier_with_two_contents_is_shown_with_both(yard: Yard) -> None:
+    yard.stage(
+        ("usage", "usage", "e", "1"),
+        ("usage", "usage", "e", "1"),
+        ("usage", "usage", "f", "1"),
+        ("cost", "usage", "e", "2"),
+        ("usage", "usage", "e", "3"),
+        ("usage", "cost", "e", "4"),
+    )
+    with yard.database.reading() as connection:
+        (found,) = duplicates(connection)
+    assert (found.blueprint, found.identifier, found.rows) == ("usage", "e", 4)
+    assert (found.first.resource, found.first.position, found.first.entity) == ("cost", 3, "2")
+    assert (found.second.resource, found.second.position, found.second.entity) == (
+        "usage",
+        0,
+        "1",
+    )
+    cost, usage = counts(yard, HERE)
+    assert (cost.create, cost.conflicting) == (1, 0)
+    assert (usage.create, usage.conflicting) == (1, 1)
+
+
+def test_the_two_that_are_shown_differ(yard: Yard) -> None:
+    yard.stage(*(("usage", "usage", "e", text) for text in ("1", "1", "1", "2")))
+    with yard.database.reading() as connection:
+        (found,) = duplicates(connection)
+    assert (found.first.position, found.second.position) == (0, 3)
+
+
+def test_a_conflict_stays_one_if_only_one_of_its_resources_is_asked_for(yard: Yard) -> None:
+    yard.stage(("usage", "usage", "e", "1"), ("cost", "usage", "e", "2"))
+    assert [each.conflicting for each in counts(yard, HERE, ["cost"])] == [1]
+
+
+def test_no_more_duplicates_are_shown_than_asked_for(yard: Yard) -> None:
+    yard.stage(*(("usage", "usage", f"e{number // 2}", str(number)) for number in range(10)))
+    with yard.database.reading() as connection:
+        assert [each.identifier for each in duplicates(connection, most=3)] == ["e0", "e1", "e2"]
+        assert len(duplicates(connection)) == 5
+
+
+def test_the_blueprints_that_entities_need_are_named_once(yard: Yard) -> None:
+    yard.stage(("a", "usage", "e", "1"), ("b", "usage", "f", "1"), ("b", "cost", "f", "1"))
+    with yard.database.reading() as connection:
+        assert needed_blueprints(connection) == ("cost", "usage")
+
+
+def test_the_plan_can_be_queried(yard: Yard) -> None:
+    yard.stage(("usage", "usage", "new", "1"), ("usage", "usage", "changed", "2"))
+    took(yard, HERE, "changed", "0")
+    with yard.database.writing() as connection:
+        keep_plan_view(connection, THERE)
+        keep_plan_view(connection, HERE)
+    assert yard.rows(
+        "SELECT identifier, action, entity, pushed_entity FROM lading.plan ORDER BY ALL"
+    ) == [("changed", "change", "2", "0"), ("new", "create", "1", None)]
