@@ -75,7 +75,10 @@ def _program() -> str:
     import shutil
     import sys
 
-    return "lading" if shutil.which("lading") else sys.argv[0]
+    if shutil.which("lading"):
+        return "lading"
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m lading" if called.name == "__main__.py" else str(called)
 
 
 def _laid_out(folder: str | None) -> Path:

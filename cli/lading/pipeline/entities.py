@@ -87,19 +87,24 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
 
 def _map(context: Context, resource: Resource, workers: Workers, stage: EntityStage) -> Mapped:
     from lading.mapping.evaluate import evaluate
-    from lading.transform.resources import resource_sql, rows
+    from lading.transform.resources import resource_rows
 
     result = Mapped(resource.name, resource.kind)
-    sql = resource_sql(
-        context.graph, context.project, resource.model, resource.selector, context.now
-    )
     try:
         with context.database.reading() as connection:
-            texts = (text for batch in rows(connection, sql) for text in batch)
+            batches = resource_rows(
+                context.graph,
+                context.project,
+                connection,
+                resource.model,
+                resource.selector,
+                context.now,
+            )
+            texts = (text for batch in batches for text in batch)
             for outcome in evaluate(resource, texts, workers):
                 _take(result, resource, outcome, stage)
     except (DatabaseError, MappingError) as error:
-        result.failed = error.message
+        result.failed = str(error)
     return result
 
 

@@ -71,8 +71,9 @@ class Checks:
     def _unknown(self, name: str, line: int, *, is_called: bool) -> Problem:
         place = Place(self.file, line)
         if name in FACTS:
-            where = "in resource models only" if name == "selector" else "not in resource models"
-            return Problem(f"'{name}' is known {where}", place)
+            only = name == "selector"
+            said = "is known in resource models only" if only else "is not known in resource models"
+            return Problem(f"'{name}' {said}", place)
         if is_called:
             functions = self.macros | USAGE.keys()
             return Problem(f"there is no macro '{name}'", place, nearest(name, functions))

@@ -10,7 +10,7 @@ from types import FrameType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import LadingError, Place, Problem, UserError, nearest
-from lading.transform.checks import Checks
+from lading.transform.checks import Checks, Said
 from lading.transform.files import ModelFile
 from lading.transform.marks import Mark, unmarked
 from lading.transform.templates import Source, Templates, bind_macros, read_macros
@@ -56,7 +56,7 @@ class Renderer:
         self._words = words(project, files)
         self._kinds = project.kinds
         self._macros, trees, problems = read_macros(self._templates, project.macros)
-        self._known_good: set[str] = set()
+        self._checked: dict[Source, tuple[Said, ...]] = {}
         found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
         self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
 
@@ -67,17 +67,11 @@ class Renderer:
             UserError: with everything that is wrong with the template.
         """
         source = Source(wish.model.file, wish.model.text)
-        checks = self._checks(source.file, wish.model, self._kinds.get(wish.model.name))
         notes = Notes(self, wish.model)
-        tree = self._templates.parse(source)
-        if source.file not in self._known_good:
-            if problems := checks.problems(tree):
-                raise UserError(problems=problems)
-            self._known_good.add(source.file)
-        if wish.model.is_resource:
-            # Another selector may take another way through the template.
-            for said in checks.said(tree):
-                notes.reads(said.meaning, said.line)
+        if source not in self._checked:
+            self._checked[source] = self._check(source, wish.model)
+        for said in self._checked[source]:
+            notes.reads(said.meaning, said.line)
         sql = self._run(source, wish, notes, with_marks=False)
         return Rendered(
             sql=sql,
@@ -116,6 +110,15 @@ class Renderer:
     def ask(self, model: ModelFile, word: str, args: tuple[Any, ...], named: Any) -> Any:
         """What a word means in a model."""
         return self._words.ask(model, word, args, named)
+
+    def _check(self, source: Source, model: ModelFile) -> tuple[Said, ...]:
+        """Check a template; of a resource model, all that it says, since another selector may
+        take another way through it."""
+        checks = self._checks(source.file, model, self._kinds.get(model.name))
+        tree = self._templates.parse(source)
+        if problems := checks.problems(tree):
+            raise UserError(problems=problems)
+        return tuple(checks.said(tree)) if model.is_resource else ()
 
     def _checks(
         self, file: str, model: ModelFile | None = None, kind: Kind | None = None
