@@ -67,7 +67,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return 2
     except LadingError as error:
         from lading.commands.output import show_problems
@@ -75,7 +75,9 @@ def invoke(arguments: Sequence[str]) -> int:
         show_problems(error.problems)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; what had landed and what Port had taken is on record", err=True)
+        from lading.commands.output import remark
+
+        remark("stopped; what had landed and what Port had taken is on record")
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -85,6 +87,16 @@ def invoke(arguments: Sequence[str]) -> int:
 
         show_bug(error)
         return 1
+
+
+def _show_usage(error: click.ClickException) -> None:
+    from lading import log
+    from lading.commands.output import complain
+
+    if log.sink.format == "json":
+        complain(error.format_message(), code="usage")
+    else:
+        error.show()
 
 
 def main() -> None:

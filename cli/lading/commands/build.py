@@ -9,7 +9,7 @@ import click
 from lading.commands.options import project_options
 
 
-@click.command("build")
+@click.command("build", short_help="Make the models from what has landed.")
 @project_options
 def command(**options: Any) -> int:
     """Make all models from what has landed, each after those that it reads.

@@ -30,7 +30,7 @@ class Finding:
     hint: str | None = None
 
 
-@click.command("debug")
+@click.command("debug", short_help="Check files, keys, rights and Port.")
 @project_options
 def command(**options: Any) -> int:
     """Check the files, the database, the key's rights, and Port; each line is OK or what to do.

@@ -24,7 +24,7 @@ QUERIES = (
 )
 
 
-@click.command("demo")
+@click.command("demo", short_help="Do the whole job against stand-ins.")
 @click.option(
     "--dir",
     "folder",

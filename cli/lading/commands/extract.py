@@ -9,7 +9,7 @@ import click
 from lading.commands.options import project_options
 
 
-@click.command("extract")
+@click.command("extract", short_help="Fetch the reports into the raw tables.")
 @project_options
 def command(**options: Any) -> int:
     """Fetch what is new of the reports into the raw tables.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import click
 
-from lading.errors import Problem
+from lading.errors import Place, Problem
 from lading.secrets import redact
 
 
@@ -16,8 +17,39 @@ def say(text: str = "") -> None:
     click.echo(redact(text), color=_colour())
 
 
-def complain(text: str) -> None:
-    """A line for people who look at what went wrong, on stderr."""
+def complain(
+    message: str,
+    *,
+    code: str,
+    severity: Literal["error", "warning"] = "error",
+    place: Place | None = None,
+    hint: str | None = None,
+) -> None:
+    """A finding, on stderr: the place, what is wrong, what to do. A JSON line if log lines are."""
+    from lading import log
+
+    if log.sink.format == "json":
+        say_it = log.error if severity == "error" else log.warning
+        where = {"file": place.file, "line": place.line, "column": place.column} if place else {}
+        say_it(code, message, **where, **({"hint": hint} if hint else {}))
+        return
+    label = click.style(severity, fg="red" if severity == "error" else "yellow")
+    _to_stderr(f"{f'{place}: ' if place else ''}{label}: {message}")
+    if hint:
+        _to_stderr(f"    {hint}")
+
+
+def remark(text: str) -> None:
+    """Something to know beside the findings, on stderr."""
+    from lading import log
+
+    if log.sink.format == "json":
+        log.info("remark", text)
+    else:
+        _to_stderr(text)
+
+
+def _to_stderr(text: str) -> None:
     click.echo(redact(text), err=True, color=_colour())
 
 
@@ -27,30 +59,29 @@ def _colour() -> bool | None:
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """All findings: the place, what is wrong, what to do."""
+    """All findings, and how many of them are errors."""
     found = list(problems)
-    for problem in found:
-        label = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow")
-        where = f"{problem.place}: " if problem.place else ""
-        complain(f"{where}{label}: {problem.message}")
-        if problem.hint:
-            complain(f"    {problem.hint}")
+    for each in found:
+        complain(
+            each.message, code="problem", severity=each.severity, place=each.place, hint=each.hint
+        )
     errors = sum(problem.severity == "error" for problem in found)
     if errors > 1:
-        complain(f"{errors} errors")
+        remark(f"{errors} errors")
 
 
 def show_bug(error: BaseException) -> None:
     """An error that nobody foresaw, in one sentence; its traceback for those who ask for it."""
     from lading import log
 
-    complain(f"error: this is a fault in lading itself: {type(error).__name__}: {error}")
-    if log.sink.level == "debug":
+    wish = "please report it, with what `--log-level debug` prints"
+    wanted = log.sink.level == "debug"
+    message = f"this is a fault in lading itself: {type(error).__name__}: {error}"
+    complain(message, code="bug", hint=None if wanted else wish)
+    if wanted:
         import traceback
 
-        complain("".join(traceback.format_exception(error)))
-    else:
-        complain("    please report it, with what `--log-level debug` prints")
+        remark("".join(traceback.format_exception(error)))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

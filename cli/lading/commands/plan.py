@@ -9,7 +9,7 @@ import click
 from lading.commands.options import project_options
 
 
-@click.command("plan")
+@click.command("plan", short_help="Show what a push would do.")
 @project_options
 def command(**options: Any) -> int:
     """Show how many entities a push would create and change; nothing is sent.

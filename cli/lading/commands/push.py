@@ -9,7 +9,7 @@ import click
 from lading.commands.options import project_options
 
 
-@click.command("push")
+@click.command("push", short_help="Send Port what changed.")
 @project_options
 def command(**options: Any) -> int:
     """Send Port the entities that it lacks or that changed since they were last pushed.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 
 
-@click.command("query")
+@click.command("query", short_help="Ask the database something, in SQL.")
 @click.argument("sql", required=False)
 @click.option("--file", "file", type=click.Path(), help="A file with SQL; - is stdin.")
 @click.option(

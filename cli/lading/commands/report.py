@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lading.commands.output import complain, count, say, table
+from lading.commands.output import complain, count, remark, say, table
 
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
@@ -38,9 +38,8 @@ def show_extraction(extraction: Extraction) -> None:
     for outcome in extraction.outcomes:
         tried = [each for each in outcome.failures if each.tried]
         for failure in tried[:1]:
-            complain(f"error: {outcome.extract.stream.name}: {failure.error}")
-            if failure.hint:
-                complain(f"    {failure.hint}")
+            message = f"{outcome.extract.stream.name}: {failure.error}"
+            complain(message, code="extract_failed", hint=failure.hint)
 
 
 def show_build(nodes: Sequence[NodeResult]) -> None:
@@ -85,10 +84,10 @@ def show_pushed(planned: Planned, result: PushResult) -> None:
     headings = ["blueprint", "created", "changed", "unchanged", "refused", "failed", "conflicting"]
     say(table(headings, rows))
     for failure in result.failures[:SHOWN]:
-        complain(f"error: {failure}")
+        complain(str(failure), code="push_failed")
     if len(result.failures) > SHOWN:
         more = len(result.failures) - SHOWN
-        complain(f"and {more:,} more: lading query 'FROM lading.refused'")
+        remark(f"and {more:,} more: lading query 'FROM lading.refused'")
 
 
 def show_sync(synced: Synced) -> None:
@@ -100,4 +99,4 @@ def show_sync(synced: Synced) -> None:
 
 def _show_blocked(blocked: Sequence[Blocked]) -> None:
     for each in blocked:
-        complain(f"error: {each.resource} is not pushed: {each.why}")
+        complain(f"{each.resource} is not pushed: {each.why}", code="blocked")

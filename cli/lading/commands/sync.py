@@ -9,7 +9,7 @@ import click
 from lading.commands.options import project_options
 
 
-@click.command("sync")
+@click.command("sync", short_help="All of it: fetch, build, map, push.")
 @project_options
 def command(**options: Any) -> int:
     """Extract, build, map and push: what is new at Anthropic, and what changed of it in Port.

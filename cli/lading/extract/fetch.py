@@ -60,7 +60,7 @@ class Fetcher:
             files.append(self.spool.write_page(f"{name}-{len(files):05d}", page.records))
             records += len(page.records)
             size += page.size
-            largest = max(largest, *(len(record) for record in page.records), 0)
+            largest = max(largest, max(map(len, page.records), default=0))
         stream = request.extract.stream
         arrival = Arrival(
             request_id=name,

@@ -6,7 +6,7 @@ DuckDB reads the files itself and keeps each record's text as it came, to the by
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -33,25 +33,8 @@ FROM (SELECT unnest(from_json($arrivals, '[{
     "request": "VARCHAR", "reason": "VARCHAR", "starting_at": "VARCHAR", "ending_at": "VARCHAR",
     "slice_seconds": "BIGINT", "in_buckets": "BOOLEAN", "closes_at": "VARCHAR",
     "asked_at": "VARCHAR", "fetched_at": "VARCHAR", "files": ["VARCHAR"], "records": "BIGINT",
-    "size": "BIGINT"
+    "size": "BIGINT", "first_number": "BIGINT"
 }]')) AS a)
-"""
-
-# A bucket says its own period; a record of a day stream belongs to the day that was asked for.
-RECORDS = """
-CREATE OR REPLACE TEMP TABLE arrived AS
-SELECT a.request_id, a.connection, a.request, a.fetched_at, a.run_id, r.arrival, r.payload,
-    CASE WHEN a.in_buckets THEN (r.payload ->> '$.starting_at')::TIMESTAMP ELSE a.starting_at END
-        AS starting_at,
-    CASE WHEN a.in_buckets THEN (r.payload ->> '$.ending_at')::TIMESTAMP ELSE a.ending_at END
-        AS ending_at
-FROM (
-    SELECT json AS payload, filename, row_number() OVER () AS arrival
-    FROM read_json_objects($files, format = 'unstructured', filename = true,
-        maximum_object_size = $largest)
-) AS r
-JOIN (SELECT request_id, unnest(files) AS filename FROM arrivals) AS f USING (filename)
-JOIN arrivals AS a USING (request_id)
 """
 
 REPLACE = """
@@ -60,13 +43,23 @@ WHERE old.connection = a.connection AND old.request = a.request {and_stream}
     AND old.starting_at >= a.starting_at AND old.starting_at < a.ending_at
 """
 
+# A bucket says its own period, and has been seen to be the only one of it; a record of a day
+# stream belongs to the day that was asked for. The files are read in the order in which they are
+# named: nothing is sorted or kept on the way, so that memory does not grow with the records.
 INSERT = """
 INSERT INTO {table}
-SELECT connection, request, starting_at, ending_at,
-    row_number() OVER (PARTITION BY connection, request, starting_at ORDER BY arrival) - 1,
-    payload, fetched_at, run_id
-FROM arrived
-ORDER BY connection, request, starting_at, arrival
+SELECT a.connection, a.request,
+    CASE WHEN a.in_buckets THEN (r.payload ->> '$.starting_at')::TIMESTAMP ELSE a.starting_at END,
+    CASE WHEN a.in_buckets THEN (r.payload ->> '$.ending_at')::TIMESTAMP ELSE a.ending_at END,
+    CASE WHEN a.in_buckets THEN 0 ELSE r.number - a.first_number END,
+    r.payload, a.fetched_at, a.run_id
+FROM (
+    SELECT json AS payload, filename, row_number() OVER () - 1 AS number
+    FROM read_json_objects($files, format = 'unstructured', filename = true,
+        maximum_object_size = $largest)
+) AS r
+JOIN (SELECT request_id, unnest(files) AS filename FROM arrivals) AS f USING (filename)
+JOIN arrivals AS a USING (request_id)
 """
 
 # A slice without records has landed as well: the report says that there was nothing. A bucket
@@ -78,8 +71,11 @@ WITH expected AS (
     FROM arrivals
 ),
 counted AS (
-    SELECT request_id, starting_at, count(*) AS records
-    FROM arrived GROUP BY request_id, starting_at
+    SELECT a.request_id, new.starting_at, count(*) AS records
+    FROM {table} AS new JOIN arrivals AS a
+        ON new.connection = a.connection AND new.request = a.request
+        AND new.starting_at >= a.starting_at AND new.starting_at < a.ending_at
+    GROUP BY a.request_id, new.starting_at
 )
 SELECT a.connection, a.stream, a.request, e.starting_at, e.starting_at + a.slice,
     coalesce(c.records, 0),
@@ -97,6 +93,10 @@ SELECT request_id, run_id, connection, stream, request, starting_at, ending_at, 
     'landed', len(files), records, size, asked_at, fetched_at, NULL
 FROM arrivals
 """
+
+# A commit goes into the file itself. By way of the log everything would be written twice, since
+# the database is closed right after, and memory would hold it twice.
+CHECKPOINT_AT_ONCE = "SET checkpoint_threshold = '1KB'"
 
 # Neighbouring closed slices as one period, so that a year of minutes is a handful of rows.
 CLOSED = """
@@ -130,6 +130,7 @@ def land(connection: DuckDBPyConnection, arrivals: Sequence[Arrival]) -> int:
     Raises:
         DatabaseError: the spool's files do not hold the records that were put there.
     """
+    connection.execute(CHECKPOINT_AT_ONCE)
     connection.execute("BEGIN TRANSACTION")
     try:
         new = _not_on_record(connection, arrivals)
@@ -156,23 +157,33 @@ def _not_on_record(
 
 
 def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence[Arrival]) -> int:
-    described = [{**asdict(each), "in_buckets": _in_buckets(each)} for each in arrivals]
-    connection.execute(ARRIVALS, {"arrivals": json.dumps(described)})
-    files = [file for each in arrivals for file in each.files]
-    largest = max(LARGEST_OBJECT, 2 * max(each.largest for each in arrivals))
-    connection.execute(RECORDS, {"files": files, "largest": largest})
-    expected = sum(each.records for each in arrivals)
-    arrived = int(connection.execute("SELECT count(*) FROM arrived").fetchall()[0][0])
-    if arrived != expected:
-        raise DatabaseError(f"{stream}: {expected} records were received and {arrived} are there")
+    ordered = sorted(arrivals, key=lambda each: (each.connection, each.request, each.starting_at))
+    connection.execute(ARRIVALS, {"arrivals": json.dumps(list(_described(ordered)))})
     table = f'raw."{stream}"'
     connection.execute(REPLACE.format(table=table, and_stream=""))
-    connection.execute(INSERT.format(table=table))
+    arrived = _insert(connection, table, ordered)
+    expected = sum(each.records for each in arrivals)
+    if arrived != expected:
+        raise DatabaseError(f"{stream}: {expected} records were received and {arrived} are there")
     slices = REPLACE.format(table="lading.slices", and_stream="AND old.stream = a.stream")
     connection.execute(slices)
-    connection.execute(SLICES)
+    connection.execute(SLICES.format(table=table))
     connection.execute(REQUESTS)
     return arrived
+
+
+def _described(arrivals: Iterable[Arrival]) -> Iterator[dict[str, object]]:
+    first = 0
+    for each in arrivals:
+        yield {**asdict(each), "in_buckets": _in_buckets(each), "first_number": first}
+        first += each.records
+
+
+def _insert(connection: DuckDBPyConnection, table: str, arrivals: Sequence[Arrival]) -> int:
+    files = [file for each in arrivals for file in each.files]
+    largest = max(LARGEST_OBJECT, 2 * max(each.largest for each in arrivals))
+    given = {"files": files, "largest": largest}
+    return int(connection.execute(INSERT.format(table=table), given).fetchall()[0][0])
 
 
 def _in_buckets(arrival: Arrival) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lading import log
@@ -53,11 +54,13 @@ def _say_what(one: Extract, requests: Sequence[Request]) -> None:
     reasons = ", ".join(sorted({each.reason for each in requests}))
     by = f" by {', '.join(one.dimensions)}" if one.dimensions else ""
     first = min(each.period.starting_at for each in requests)
-    last = max(each.period.ending_at for each in requests)
+    # The last day that is asked for, not the one that it ends before.
+    last = max(each.period.ending_at for each in requests) - timedelta(microseconds=1)
+    number = "1 request" if len(requests) == 1 else f"{len(requests):,} requests"
     log.info(
         "extract",
         f"extract {one.stream.name} {one.width}{by}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
-        f"{len(requests)} requests ({reasons})",
+        f"{number} ({reasons})",
         stream=one.stream.name,
         requests=len(requests),
     )
