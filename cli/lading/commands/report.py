@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lading.commands.output import complain, count, remark, say, table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lading.extract.plan import Extract, Plan
     from lading.extract.run import Extraction
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
@@ -40,6 +44,56 @@ def show_extraction(extraction: Extraction) -> None:
         for failure in tried[:1]:
             message = f"{outcome.extract.stream.name}: {failure.error}"
             complain(message, code="extract_failed", hint=failure.hint)
+
+
+def show_extraction_plan(plan: Plan, output: str) -> None:
+    """What an extraction would ask for: each extract's ranges, how many requests, and why."""
+    described = [_described(extract, plan) for extract in plan.extracts]
+    if output == "json":
+        import json
+
+        say(json.dumps(described, indent=2))
+        return
+    rows = [
+        (
+            each["stream"],
+            each["width"],
+            ", ".join(each["group_by"]) or "-",
+            f"{each['from'][:16]} to {each['to'][:16]}" if each["requests"] else "-",
+            len(each["requests"]),
+            ", ".join(f"{number} {why}" for why, number in each["reasons"].items()) or "up to date",
+        )
+        for each in described
+    ]
+    say(table(["stream", "width", "grouped by", "range", "requests", "why"], rows))
+    total = sum(len(each["requests"]) for each in described)
+    say(f"{count(total, 'request')}, and more where a report goes over several pages.")
+
+
+def _described(extract: Extract, plan: Plan) -> dict[str, Any]:
+    requests = [each for each in plan.requests if each.extract is extract]
+    return {
+        "connection": extract.stream.connection,
+        "stream": extract.stream.name,
+        "width": extract.width,
+        "group_by": list(extract.dimensions),
+        "serves": list(extract.serves),
+        "from": _utc(min(each.period.starting_at for each in requests)) if requests else None,
+        "to": _utc(max(each.period.ending_at for each in requests)) if requests else None,
+        "reasons": dict(sorted(Counter(each.reason for each in requests).items())),
+        "requests": [
+            {
+                "starting_at": _utc(each.period.starting_at),
+                "ending_at": _utc(each.period.ending_at),
+                "reason": each.reason,
+            }
+            for each in requests
+        ],
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def show_build(nodes: Sequence[NodeResult]) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from lading.commands.options import project_options
+from lading.commands.scope import scope_options
 
 
 @click.command("sync", short_help="All of it: fetch, build, map, push.")
+@scope_options
 @project_options
 def command(**options: Any) -> int:
     """Extract, build, map and push: what is new at Anthropic, and what changed of it in Port.
@@ -20,11 +22,13 @@ def command(**options: Any) -> int:
     from lading.commands.progress import bars
     from lading.commands.project import open_project
     from lading.commands.report import show_sync
+    from lading.commands.scope import read_scope
     from lading.pipeline.context import working
     from lading.pipeline.sync import sync
 
+    scope = read_scope(options)
     context = open_project(options, needs=("anthropic", "port"))
     with bars() as shown, working(context, "sync") as work:
-        synced = sync(work, shown)
+        synced = sync(work, shown, scope)
     show_sync(synced)
     return int(work.incomplete)

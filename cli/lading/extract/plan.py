@@ -16,7 +16,7 @@ from typing import Literal
 from lading.errors import Place, Problem, nearest
 from lading.extract.streams import WIDTHS, Stream
 
-Reason = Literal["new", "gap", "lookback", "current"]
+Reason = Literal["new", "gap", "lookback", "current", "recheck", "forced"]
 Dimensions = frozenset[str]
 
 # Beyond this many different groupings the fewest extracts are no longer searched for.
@@ -33,7 +33,8 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Somebody's need: a stream at a width, by dimensions, from `start` on."""
+    """Somebody's need: a stream at a width, by dimensions, from `start` on; of one connection,
+    or of each that has the stream."""
 
     stream: str
     width: str
@@ -41,6 +42,11 @@ class Asking:
     start: datetime
     by: str
     place: Place
+    connection: str | None = None
+
+    def is_of(self, stream: Stream) -> bool:
+        """Whether this is the stream that is asked for."""
+        return stream.name == self.stream and self.connection in {None, stream.connection}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,25 @@ class Extract:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What a person asks for beside what is open.
+
+    `start` and `end` bound the range (a start before the askings' own reaches further back);
+    `streams` names the only ones to fetch, all if empty; with `refresh` closed slices are asked
+    for again as well, with `recheck` those that ended within that span before today.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    streams: frozenset[str] = frozenset()
+    refresh: bool = False
+    recheck: timedelta = timedelta(0)
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A range of an extract that is asked for in one chain of pages."""
 
@@ -88,9 +113,13 @@ Landed = Mapping[tuple[str, str, str], Sequence[Period]]
 
 
 def plan(
-    streams: Sequence[Stream], askings: Iterable[Asking], closed: Landed, now: datetime
+    streams: Sequence[Stream],
+    askings: Iterable[Asking],
+    closed: Landed,
+    now: datetime,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
-    """The plan for the askings at the moment `now`.
+    """The plan for the askings at the moment `now`, within a scope.
 
     `closed` are the periods of closed slices by an extract's key; a key that is there has been
     fetched before, at least in part.
@@ -99,14 +128,15 @@ def plan(
     extracts = tuple(
         extract
         for stream in streams
-        for width in sorted({each.width for each in asked if each.stream == stream.name})
+        if not scope.streams or stream.name in scope.streams
+        for width in sorted({each.width for each in asked if each.is_of(stream)})
         for extract in _extracts(
-            stream,
-            width,
-            [each for each in asked if each.stream == stream.name and each.width == width],
+            stream, width, [each for each in asked if each.is_of(stream) and each.width == width]
         )
     )
-    requests = tuple(request for extract in extracts for request in _requests(extract, closed, now))
+    requests = tuple(
+        request for extract in extracts for request in _requests(extract, closed, now, scope)
+    )
     return Plan(extracts, requests)
 
 
@@ -181,16 +211,40 @@ def _first_fit(ordered: Sequence[Dimensions], most: int) -> list[Dimensions]:
     return bins
 
 
-def _requests(extract: Extract, closed: Landed, now: datetime) -> Iterator[Request]:
-    whole = period_of(extract, now)
+def _requests(extract: Extract, closed: Landed, now: datetime, scope: Scope) -> Iterator[Request]:
+    whole = _within(period_of(extract, now), extract, scope)
     step = page_span(extract)
     done = closed.get(extract.key)
-    for gap in _gaps(whole, done or ()):
+    for gap in _gaps(whole, tuple(_kept(done or (), now, scope))):
         start = gap.starting_at
         while start < gap.ending_at:
             end = min(start + step, gap.ending_at)
-            yield Request(extract, Period(start, end), _reason(extract, start, done, now))
+            period = Period(start, end)
+            yield Request(extract, period, _reason(extract, period, done, now, scope))
             start = end
+
+
+def _within(whole: Period, extract: Extract, scope: Scope) -> Period:
+    """The range cut to the scope, in whole buckets."""
+    width = WIDTHS[extract.width]
+    start, end = whole.starting_at, whole.ending_at
+    if scope.start is not None:
+        start = floor(scope.start, width)
+    if scope.end is not None:
+        end = min(end, floor(scope.end - timedelta(microseconds=1), width) + width)
+    return Period(start, max(start, end))
+
+
+def _kept(closed: Sequence[Period], now: datetime, scope: Scope) -> Iterator[Period]:
+    """The closed periods that are not asked for again."""
+    if scope.refresh:
+        return
+    until = midnight(now) - scope.recheck if scope.recheck else None
+    for period in closed:
+        if until is None or period.ending_at <= until:
+            yield period
+        elif period.starting_at < until:
+            yield Period(period.starting_at, until)
 
 
 def period_of(extract: Extract, now: datetime) -> Period:
@@ -234,10 +288,16 @@ def _gaps(whole: Period, closed: Sequence[Period]) -> Iterator[Period]:
 
 
 def _reason(
-    extract: Extract, start: datetime, done: Sequence[Period] | None, now: datetime
+    extract: Extract, period: Period, done: Sequence[Period] | None, now: datetime, scope: Scope
 ) -> Reason:
     if done is None:
         return "new"
-    if start >= floor(now, WIDTHS[extract.width]):
+    if any(_overlap(period, each) for each in done):
+        return "forced" if scope.refresh else "recheck"
+    if period.starting_at >= floor(now, WIDTHS[extract.width]):
         return "current"
-    return "lookback" if start >= closes_at(extract.stream, now) else "gap"
+    return "lookback" if period.starting_at >= closes_at(extract.stream, now) else "gap"
+
+
+def _overlap(one: Period, other: Period) -> bool:
+    return one.starting_at < other.ending_at and other.starting_at < one.ending_at

@@ -86,6 +86,7 @@ def open_context(
     Raises:
         UserError: all findings at once, when one of them is an error.
     """
+    from lading.extract.declared import declared_askings
     from lading.extract.plan import check_askings
     from lading.extract.streams import check_streams, read_streams
     from lading.mapping.files import load_mappings
@@ -104,9 +105,11 @@ def open_context(
     graph, graph_problems = load_graph(project, now)
     mappings, mapping_problems = load_mappings(project, now)
     resources = [each for mapping in mappings for each in mapping.resources]
-    askings = askings_of(project, streams, resources, now)
+    declared, declared_problems = declared_askings(project)
+    askings = (*askings_of(project, streams, resources, now), *declared)
     found = [
         *problems,
+        *declared_problems,
         *check_streams(project),
         *graph_problems,
         *mapping_problems,

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lading import log
+from lading.errors import UserError, nearest
+from lading.extract.plan import EVERYTHING, Scope
 
 if TYPE_CHECKING:
-    from lading.extract.plan import Extract, Request
+    from lading.extract.plan import Extract, Landed, Plan, Request
     from lading.extract.run import Extraction
     from lading.pipeline.context import Context, Watcher, Work
     from lading.transform.materialise import NodeResult
@@ -24,16 +26,32 @@ class Blocked:
     why: str
 
 
-def extract(work: Work, watcher: Watcher) -> Extraction:
-    """Fetch what the mappings ask for and is not closed yet."""
+def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:
+    """What an extraction would ask for now; reads the books, and asks nobody.
+
+    Raises:
+        UserError: the scope names a stream that no source has.
+    """
     from lading.extract.landing import closed_periods
     from lading.extract.plan import plan
+    from lading.warehouse.tables import has_books
+
+    known = {stream.name for stream in context.streams}
+    for name in sorted(scope.streams - known):
+        raise UserError(f"there is no stream '{name}'", hint=nearest(name, known))
+    closed: Landed = {}
+    if context.database.path.exists():
+        with context.database.reading() as connection:
+            closed = closed_periods(connection) if has_books(connection) else {}
+    return plan(context.streams, context.askings, closed, context.now, scope)
+
+
+def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extraction:
+    """Fetch what is asked for and not closed yet, within a scope."""
     from lading.extract.run import extract as carry_out
 
     context = work.context
-    with context.database.reading() as connection:
-        closed = closed_periods(connection)
-    planned = plan(context.streams, context.askings, closed, work.run.started_at)
+    planned = plan_extraction(context, scope)
     for one in planned.extracts:
         requests = [each for each in planned.requests if each.extract is one]
         watcher.start(one.stream.name, len(requests))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lading.extract.plan import EVERYTHING, Scope
 from lading.pipeline.delivery import PushPlan, plan, push
 from lading.pipeline.entities import map_entities
 from lading.pipeline.steps import Blocked, blocked, build, extract
@@ -44,8 +45,8 @@ def plan_push(work: Work, watcher: Watcher, failed_streams: Iterable[str]) -> Pl
     return Planned(nodes, out, plan(work, mapped))
 
 
-def sync(work: Work, watcher: Watcher) -> Synced:
+def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
     """Extract, build, map and push; what fails keeps back what depends on it, and no more."""
-    extraction = extract(work, watcher)
+    extraction = extract(work, watcher, scope)
     planned = plan_push(work, watcher, extraction.failed_streams)
     return Synced(extraction, planned, push(work, planned.plan, watcher))

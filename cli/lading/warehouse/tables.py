@@ -75,3 +75,12 @@ def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
     connection.execute(BOOKKEEPING)
     for stream in sorted(set(streams)):
         connection.execute(RAW.format(stream=stream))
+
+
+def has_books(connection: DuckDBPyConnection) -> bool:
+    """Whether this package has kept books in the database yet."""
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'lading' "
+        "AND table_name = 'slices' AND database_name = current_database()"
+    ).fetchall()
+    return bool(found[0][0])

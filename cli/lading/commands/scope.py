@@ -1,0 +1,94 @@
+"""Options that say what to fetch beside what is open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lading.commands.options import Option
+
+if TYPE_CHECKING:
+    from lading.extract.plan import Scope
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+SPAN = re.compile(r"(\d+)([dh])")
+
+
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        message = "write a date or a moment in UTC, like 2026-01-31 or 2026-01-31T06:00:00Z"
+        raise click.BadParameter(message, ctx, param) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta:
+    if value is None:
+        return timedelta(0)
+    found = SPAN.fullmatch(value)
+    if found is None or not int(found[1]):
+        raise click.BadParameter("write a span like 35d or 12h", ctx, param)
+    number = int(found[1])
+    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
+
+
+_OPTIONS = (
+    click.option(
+        "--start",
+        cls=Option,
+        metavar="DATE",
+        callback=_moment,
+        help="Fetch from this day on, also before what the mappings ask for.",
+    ),
+    click.option(
+        "--end",
+        cls=Option,
+        metavar="DATE",
+        callback=_moment,
+        help="Fetch up to this day.",
+    ),
+    click.option(
+        "-f",
+        "--full-refresh",
+        cls=Option,
+        is_flag=True,
+        help="Fetch closed days again.",
+    ),
+    click.option(
+        "--recheck",
+        cls=Option,
+        metavar="SPAN",
+        callback=_span,
+        help="Fetch closed days of this span before today again, like 35d.",
+    ),
+)
+
+
+def scope_options(function: Function) -> Function:
+    """From when to when, and which closed days again."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def read_scope(options: dict[str, Any], streams: tuple[str, ...] = ()) -> Scope:
+    """The scope that the options say; takes them out of `options`.
+
+    Raises:
+        click.UsageError: the range ends before it starts.
+    """
+    from lading.extract.plan import Scope
+
+    start, end = options.pop("start"), options.pop("end")
+    if start is not None and end is not None and start >= end:
+        raise click.UsageError("--end must be after --start")
+    return Scope(
+        start, end, frozenset(streams), options.pop("full_refresh"), options.pop("recheck")
+    )
