@@ -55,11 +55,15 @@ def command(**options: Any) -> int:
 
 
 def _findings(context: Context) -> Iterator[Finding]:
+    from lading.commands.output import count
     from lading.pipeline.context import unfit
 
-    models = len(context.graph.models)
-    said = f"{models} models, {len(context.mappings)} mapping files, "
-    yield Finding("files", True, said + f"{len(context.resources)} resources")
+    counted = (
+        count(len(context.graph.models), "model"),
+        count(len(context.mappings), "mapping file"),
+        count(len(context.resources), "resource"),
+    )
+    yield Finding("files", True, ", ".join(counted))
     yield _tried("database", lambda: _database(context))
     for connection in context.project.connections.values():
         problems = connection.problems()

@@ -94,8 +94,8 @@ SELECT request_id, run_id, connection, stream, request, starting_at, ending_at, 
 FROM arrivals
 """
 
-# A commit goes into the file itself. By way of the log everything would be written twice, since
-# the database is closed right after, and memory would hold it twice.
+# A commit goes into the file itself: by way of the log everything would be written twice, since the
+# database is closed right after.
 CHECKPOINT_AT_ONCE = "SET checkpoint_threshold = '1KB'"
 
 # Neighbouring closed slices as one period, so that a year of minutes is a handful of rows.

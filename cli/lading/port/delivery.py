@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -42,7 +41,9 @@ class Entry:
 
     @staticmethod
     def read(line: bytes) -> Entry:
-        values = json.loads(line)
+        import msgspec
+
+        values = msgspec.json.decode(line)
         return Entry(text=values.pop("entity"), **values)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +32,9 @@ class EntityStage:
     """
 
     def __init__(self) -> None:
+        import msgspec
+
+        self._encode = msgspec.json.Encoder().encode
         self._folder = tempfile.TemporaryDirectory(prefix="lading-")
         self._path = Path(self._folder.name) / "entities.ndjson"
         self._file = self._path.open("wb")
@@ -64,8 +66,7 @@ class EntityStage:
         """One entity: `position` is its row's number in the resource, `entity` the JSON text
         that Port gets, `hash` what tells it from another of the same identifier."""
         values = (resource, kind, blueprint, identifier, position, hash, entity)
-        row = dict(zip(COLUMNS, values, strict=True))
-        line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        line = self._encode(dict(zip(COLUMNS, values, strict=True))) + b"\n"
         self._longest = max(self._longest, len(line))
         self._file.write(line)
 

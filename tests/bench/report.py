@@ -1,0 +1,144 @@
+"""The figures in words, each part printed as soon as it has been measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tests.bench import landing, startup, whole_sync
+from tests.bench.machine import describe
+
+if TYPE_CHECKING:
+    from tests.bench.landing import Landing
+    from tests.bench.startup import Startup
+    from tests.bench.whole_sync import Sync, WholeSync
+
+Row = Sequence[str]
+
+SYNC = (
+    "",
+    "s",
+    "CPU s",
+    "to Anthropic",
+    "to Port",
+    "peak MB",
+    "with workers",
+    "entities sent",
+)
+# Port's own integration on an organisation of the same size, in columns of the same meaning.
+OCEAN = ("248", "-", "2,907 in all", "-", "406", "-", "9,101")
+OCEAN_DUE = "41,035"
+
+
+def print_report() -> None:
+    """Measure everything; about three minutes on two idle cores."""
+    began = time.perf_counter()
+    _say(f"machine: {describe()}")
+    _say("Ratios within this report count; seconds are this machine's at this hour.", "")
+    _say(*startup_lines(startup.measure()), "")
+    _say(*landing_lines(landing.measure()), "")
+    _say(*sync_lines(whole_sync.measure()), "")
+    _say(f"All of it took {time.perf_counter() - began:.0f} s.")
+
+
+def startup_lines(found: Startup) -> list[str]:
+    empty, empty_cpu = found.seconds["python -c pass"], found.cpu["python -c pass"]
+    rows = [
+        (
+            name,
+            f"{1000 * seconds:.0f}",
+            f"{seconds / empty:.1f}",
+            f"{1000 * found.cpu[name]:.0f}",
+            f"{found.cpu[name] / empty_cpu:.1f}",
+        )
+        for name, seconds in found.seconds.items()
+    ]
+    imported = f"imports {_names(found.imported)}; of the heavy packages, {_names(found.heavy)}"
+    return [
+        f"1. Start-up: whole processes, medians of {startup.ROUNDS} interleaved rounds",
+        *_table(("", "ms", "ratio", "CPU ms", "ratio"), rows),
+        "   Aim: `lading --help` takes at most 6 times as long as an empty interpreter.",
+        f"   It {imported}.",
+    ]
+
+
+def landing_lines(found: Landing) -> list[str]:
+    ours, theirs = (found.median(way) for way in ("lading", "duckdb"))
+    rows = [
+        (
+            name,
+            f"{each.seconds:.2f}",
+            f"{each.cpu:.2f}",
+            _megabytes(each.peak),
+            _megabytes(each.size),
+        )
+        for name, each in (("DuckDB, one file, one statement", theirs), ("lading", ours))
+    ]
+    what = f"{found.records:,} Claude Code records of {found.size / found.records:.0f} bytes"
+    least, *_, most = found.ratios
+    wall = f"{ours.seconds / theirs.seconds:.2f} (rounds {least:.2f} to {most:.2f})"
+    cpu = f"{ours.cpu / theirs.cpu:.2f}"
+    return [
+        f"2. Landing {what} in {found.pages} pages: medians of {landing.ROUNDS} interleaved rounds",
+        *_table(("", "s", "CPU s", "peak MB", "database MB"), rows),
+        f"   Ratio of seconds {wall}, of CPU seconds {cpu}. Aim: at most 2.",
+    ]
+
+
+def sync_lines(found: WholeSync) -> list[str]:
+    size = (
+        f"{whole_sync.DAYS} days, {whole_sync.WORKSPACES} workspaces, {whole_sync.MODELS} models, "
+        f"{whole_sync.DEVELOPERS} Claude Code users"
+    )
+    rows = [
+        ("first, empty database", *_sync(found.first)),
+        ("second, nothing new", *_sync(found.second)),
+        ("Port's own, NOT of this run", *OCEAN),
+    ]
+    beside = f"{found.first.beside:.1f} and {found.second.beside:.1f} CPU seconds"
+    return [
+        f"3. A whole sync: {size}; one round",
+        *_table(SYNC, rows),
+        f"   Port holds {found.held:,} entities; the database has {_megabytes(found.database)} MB.",
+        f"   The stand-ins took {beside} meanwhile, on the same cores.",
+        f"   Port's own integration was measured elsewhere; it keeps {OCEAN[-1]} of {OCEAN_DUE}",
+        "   entities. What can be compared, and what can't: tests/bench/README.md.",
+    ]
+
+
+def _sync(sync: Sync) -> Row:
+    child = sync.child
+    return (
+        f"{child.wall:.1f}",
+        f"{child.cpu:.1f}",
+        f"{sync.pages:,}",
+        f"{sync.posts:,}",
+        _megabytes(child.peaks.alone),
+        _megabytes(child.peaks.with_children),
+        f"{sync.sent:,}",
+    )
+
+
+def _table(head: Row, rows: Sequence[Row]) -> list[str]:
+    """Columns side by side: the first to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return [
+        "   "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in (head, *rows)
+    ]
+
+
+def _megabytes(size: float | None) -> str:
+    return f"{size / 1e6:.0f}" if size else "-"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line.rstrip(), flush=True)
