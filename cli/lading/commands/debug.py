@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lading.http import Session
     from lading.pipeline.context import Context
     from lading.project.model import Connection
+
+NO_ANSWER = "check base_url in project.yml, and the network: HTTPS_PROXY, firewall, DNS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,11 @@ def command(**options: Any) -> int:
 
 def _findings(context: Context) -> Iterator[Finding]:
     from lading.commands.output import count
+    from lading.http import RetryPolicy
     from lading.pipeline.context import unfit
 
+    # Whoever looks for a fault wants to hear of it now.
+    once_more = RetryPolicy(tries=2, seconds=30, first_wait=0.5, longest_wait=2)
     counted = (
         count(len(context.graph.models), "model"),
         count(len(context.mappings), "mapping file"),
@@ -71,10 +76,11 @@ def _findings(context: Context) -> Iterator[Finding]:
             yield Finding(connection.name, False, problem.message, problem.hint)
         if problems:
             continue
+        impatient = replace(connection, retry=once_more)
         if connection.type == "anthropic":
-            yield from _anthropic(context, connection)
+            yield from _anthropic(context, impatient)
         else:
-            yield _tried(connection.name, partial(_port, context, connection))
+            yield _tried(connection.name, partial(_port, context, impatient))
     if len(context.project.connections_of("port")) != 1:
         for problem in unfit(context.project, "port"):
             yield Finding("port", False, problem.message, problem.hint)
@@ -85,7 +91,9 @@ def _tried(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, True, look())
     except ServerError as error:
         number = f" [{error.request_id}]" if error.request_id else ""
-        return Finding(name, False, f"{error.message}{number}", error.hint)
+        # Without a status there was no answer at all.
+        hint = error.hint or (NO_ANSWER if error.status is None else None)
+        return Finding(name, False, f"{error.message}{number}", hint)
     except LadingError as error:
         return Finding(name, False, error.message, error.hint)
 
@@ -108,7 +116,10 @@ def _anthropic(context: Context, connection: Connection) -> Iterator[Finding]:
 
     session: Session = open_session(connection)
     try:
-        yield _tried(connection.name, lambda: f"organisation {organisation(session)}")
+        first = _tried(connection.name, lambda: f"organisation {organisation(session)}")
+        yield first
+        if first.hint == NO_ANSWER:
+            return
         for stream in context.streams:
             if stream.connection == connection.name:
                 name = f"{connection.name} {stream.name}"

@@ -112,7 +112,8 @@ def show_plan(planned: Planned) -> None:
         (each.blueprint, each.create, each.change, each.unchanged, each.conflicting)
         for each in counts
     ]
-    say(table(["blueprint", "create", "change", "unchanged", "conflicting"], rows))
+    if rows:
+        say(table(["blueprint", "create", "change", "unchanged", "conflicting"], rows))
     create = sum(each.create for each in counts)
     change = sum(each.change for each in counts)
     unchanged = sum(each.unchanged for each in counts)
@@ -122,7 +123,10 @@ def show_plan(planned: Planned) -> None:
 def show_pushed(planned: Planned, result: PushResult) -> None:
     """What Port took and what it refused, with its reasons."""
     _show_blocked(planned.blocked)
-    say(f"Pushed to Port ({planned.plan.destination}):")
+    if result.blueprints:
+        say(f"Pushed to Port ({planned.plan.destination}):")
+    else:
+        say("Nothing to push: the mappings give no entity.")
     rows = [
         (
             each.blueprint,
@@ -136,7 +140,8 @@ def show_pushed(planned: Planned, result: PushResult) -> None:
         for each in result.blueprints
     ]
     headings = ["blueprint", "created", "changed", "unchanged", "refused", "failed", "conflicting"]
-    say(table(headings, rows))
+    if rows:
+        say(table(headings, rows))
     for failure in result.failures[:SHOWN]:
         complain(str(failure), code="push_failed")
     if len(result.failures) > SHOWN:

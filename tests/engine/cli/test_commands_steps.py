@@ -188,8 +188,10 @@ def test_push_makes_missing_blueprints_and_leaves_others_alone(late: Desk) -> No
 
 
 def test_a_push_without_any_extraction_says_so(late: Desk) -> None:
+    assert late.run("plan").out == "Plan: 0 to create, 0 to change, 0 unchanged.\n"
     done = late.run("push")
     assert done.code == 0, done.err
+    assert done.out == "Nothing to push: the mappings give no entity.\n"
     assert late.sent() == []
 
 

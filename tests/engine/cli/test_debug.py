@@ -27,6 +27,7 @@ def lines(text: str) -> dict[str, str]:
 def test_all_is_well(desk: Desk) -> None:
     done = desk.run("debug")
     assert done.code == 0, done.out
+    assert "15 models, 1 mapping file, 5 resources" in done.out
     assert lines(done.out) == {
         "files": "OK",
         "database": "OK",
@@ -114,8 +115,13 @@ def test_a_server_that_is_not_there(desk: Desk, variable: str, name: str) -> Non
     # The discard port: nobody listens there.
     done = desk.run("debug", environment={variable: "http://127.0.0.1:9"})
     assert done.code == 1
-    assert lines(done.out)[name] == "ERROR"
+    found = lines(done.out)
+    assert found[name] == "ERROR"
     assert "127.0.0.1:9" in done.out
+    assert "check base_url" in done.out
+    # One more try and no more, and no report is asked for where nobody answers.
+    assert done.err.count("again in") <= 1
+    assert any(each.startswith("anthropic ") for each in found) == (name == "port")
 
 
 def test_a_database_that_is_none(desk: Desk) -> None:

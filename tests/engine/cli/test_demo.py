@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+import lading
 from lading.sandbox.organisation import Organisation
 from lading.starter import lay_out
 
@@ -62,7 +63,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
                 "PATH": os.environ["PATH"],
                 "HOME": str(home),
                 "TMPDIR": str(home),
-                "PYTHONPATH": str(folder),
+                "PYTHONPATH": f"{folder}{os.pathsep}{Path(lading.__file__).parents[1]}",
                 **variables,
             },
             stdout=subprocess.PIPE,

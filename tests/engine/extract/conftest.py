@@ -231,9 +231,10 @@ class Bench:
         days = self.query("SELECT starting_at FROM lading.slices WHERE stream = 'claude_code'")
         found: Records = {starting_at.date(): [] for (starting_at,) in days}
         assert len(found) == len(days)
-        for starting_at, payload in self.query(
-            "SELECT starting_at, payload FROM raw.claude_code ORDER BY starting_at, ordinal"
+        for starting_at, ordinal, payload in self.query(
+            "SELECT starting_at, ordinal, payload FROM raw.claude_code ORDER BY ALL"
         ):
+            assert ordinal == len(found[starting_at.date()])
             found[starting_at.date()].append(json.loads(payload))
         return found
 

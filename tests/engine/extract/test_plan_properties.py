@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lading.errors import Place
@@ -84,6 +84,9 @@ def fewest(items: list[frozenset[str]]) -> int:
     )
 
 
+# Where putting each into the first heap that has room takes one heap too many.
+@example([frozenset("abci"), frozenset("befh"), frozenset("bei"), frozenset("cfi")])
+@example([frozenset("acdh"), frozenset("bcgi"), frozenset("cgh"), frozenset("ae")])
 @given(groupings)
 def test_each_asking_is_answered_by_one_of_the_fewest_extracts(
     wanted: list[frozenset[str]],

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.errors import Place, Problem, UserError
@@ -123,12 +123,14 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(values)
 def test_what_was_dumped_is_read_again(data: object) -> None:
     for text in (yaml.safe_dump(data), yaml.safe_dump(data, default_flow_style=True)):
         assert read_document("x.yml", text).data == data
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), values, min_size=1))
 def test_places_point_at_the_keys(data: dict[str, object]) -> None:
     text = yaml.safe_dump(data)

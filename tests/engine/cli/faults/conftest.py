@@ -202,15 +202,19 @@ class Relay:
         traceback: TracebackType | None,
     ) -> None:
         self._server.stop()
+        self._wait_until_idle()
         self._client.close()
 
     def renew(self) -> None:
         """Begin anew: what a process that died has sent and nobody has read goes nowhere."""
         self._server.stop()
         self._server = self._new(port=int(self.base_url.rpartition(":")[2]))
+        self._wait_until_idle()
+        self._server.start()
+
+    def _wait_until_idle(self) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self._passing == 0, timeout=60)
-        self._server.start()
 
     def pass_on(self, request: Request) -> Response:
         """The answer of the server behind."""
