@@ -23,6 +23,7 @@ from lading.errors import (
     ServerError,
     ThrottledError,
     UnavailableError,
+    UserError,
 )
 from lading.secrets import redact
 
@@ -77,16 +78,23 @@ class Session:
     ) -> None:
         import httpx
 
-        self._client = httpx.Client(
-            base_url=base_url,
-            headers=dict(headers),
-            # A redirect is an answer to report, not to follow: it would carry the key along.
-            follow_redirects=False,
-            # A proxy of the environment must not see what is meant for this machine.
-            trust_env=not is_loopback(base_url),
-            timeout=httpx.Timeout(120.0, connect=15.0),
-            limits=httpx.Limits(max_connections=64),
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=base_url,
+                headers=dict(headers),
+                # A redirect is an answer to report, not to follow: it would carry the key along.
+                follow_redirects=False,
+                # A proxy of the environment must not see what is meant for this machine.
+                trust_env=not is_loopback(base_url),
+                timeout=httpx.Timeout(120.0, connect=15.0),
+                limits=httpx.Limits(max_connections=64),
+            )
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            raise UserError(
+                f"no connection to {base_url} can be set up: {error}",
+                hint="look at the proxy and certificate variables of the environment "
+                "(HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)",
+            ) from error
         self._base_url = base_url
         self._classify = classify
         self._limiter = limiter

@@ -1,4 +1,4 @@
-"""The starter project: the files that `lading init` and `lading demo` lay out."""
+"""The starter project: the files that `lading demo` lays out."""
 
 from __future__ import annotations
 

@@ -82,6 +82,11 @@ def invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        from lading.commands.output import complain
+
+        complain(f"error: {error.filename or 'a file'}: {error.strerror or error}", code="files")
+        return 1
     except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence
         from lading.commands.output import show_bug
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading.commands.options import logging_options
+from lading.commands.options import Option, logging_options
 
 if TYPE_CHECKING:
     from lading.pipeline.sync import Synced
@@ -28,14 +28,16 @@ QUERIES = (
 @click.option(
     "--dir",
     "folder",
+    cls=Option,
     type=click.Path(file_okay=False),
     help="Where to put the project [temporary].",
 )
-@click.option("--serve", is_flag=True, help="Keep the stand-ins running, to use them by hand.")
-@click.option("--seed", type=int, default=7, help="Another organisation for another number [7].")
+@click.option("--serve", cls=Option, is_flag=True, help="Keep the stand-ins running.")
+@click.option("--seed", cls=Option, type=int, default=7, help="Which organisation is invented [7].")
 @click.option(
     "--fault",
     "faults",
+    cls=Option,
     multiple=True,
     metavar="API:KIND[:OPTION=VALUE,…]",
     help="Have a stand-in fail, e.g. anthropic:429:times=3,retry_after=1 or port:207.",

@@ -11,10 +11,11 @@ from lading.commands.scope import scope_options
 
 
 @click.command("extract", short_help="Fetch the reports into the raw tables.")
-@click.option("-n", "--dry-run", is_flag=True, help="Print the plan; ask nobody, write nothing.")
+@click.option("-n", "--dry-run", cls=Option, is_flag=True, help="Print the plan, and do nothing.")
 @click.option(
     "-o",
     "--output",
+    cls=Option,
     type=click.Choice(["table", "json"]),
     default="table",
     help="How the plan of a dry run is printed [table].",

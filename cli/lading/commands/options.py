@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from lading.log import Format, Level
@@ -21,7 +22,8 @@ class Option(click.Option):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.envvar = f"LADING_{self.name}".upper().rstrip("_")
+        flag = max(self.opts, key=len).lstrip("-")
+        self.envvar = f"LADING_{flag}".replace("-", "_").upper()
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """The environment's value, else that of `.env`."""
@@ -34,10 +36,17 @@ class Option(click.Option):
 
 
 def project_folder(ctx: click.Context) -> Path:
-    """The folder that -C names, before or after the command; else this one."""
-    given = (each.params.get("project_dir") for each in (ctx, ctx.find_root()))
+    """The folder that -C names, after or before the command, else the environment; else this
+    one."""
+    contexts = (ctx, ctx.find_root())
     # While options are still being read, click has a mark of its own for those without a value.
-    return Path(next((each for each in given if isinstance(each, str) and each), "."))
+    given = [
+        (each.get_parameter_source("project_dir"), folder)
+        for each in contexts
+        if isinstance(folder := each.params.get("project_dir"), str) and folder
+    ]
+    flags = [folder for source, folder in given if source is ParameterSource.COMMANDLINE]
+    return Path(next(iter([*flags, *(folder for _, folder in given)]), "."))
 
 
 def _variables(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lading.commands.options import database_options
+from lading.commands.options import Option, database_options
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,10 +20,11 @@ BATCH = 1000
 
 @click.command("query", short_help="Ask the database something, in SQL.")
 @click.argument("sql", required=False)
-@click.option("--file", "file", type=click.Path(), help="A file with SQL; - is stdin.")
+@click.option("--file", "file", cls=Option, type=click.Path(), help="A file with SQL; - is stdin.")
 @click.option(
     "-o",
     "--output",
+    cls=Option,
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     help="How the rows are printed [table].",
@@ -36,6 +37,7 @@ def command(sql: str | None, file: str | None, output: str, **options: Any) -> N
     come row by row, and keep every digit of a decimal; times are UTC.
     """
     from lading.commands.project import open_database
+    from lading.errors import UserError
 
     text = _text(sql, file)
     with open_database(options).reading() as connection:
@@ -43,6 +45,10 @@ def command(sql: str | None, file: str | None, output: str, **options: Any) -> N
         with _told():
             cursor = connection.execute(text)
             columns = [column[0] for column in cursor.description or ()]
+            if output == "json" and len(set(columns)) < len(columns):
+                twice = next(each for each in columns if columns.count(each) > 1)
+                message = f"two columns are called '{twice}', and a JSON object has one of them"
+                raise UserError(message, hint="name them apart with AS")
             PRINTERS[output](columns, _rows(cursor), sys.stdout)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lading.extract.plan import Scope
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-SPAN = re.compile(r"(\d+)([dh])")
+SPAN = re.compile(r"(\d{1,4})([dh])")
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:

@@ -142,12 +142,11 @@ def plan(
 
 def check_askings(streams: Sequence[Stream], askings: Iterable[Asking]) -> Iterator[Problem]:
     """Askings that no request can answer: unknown or too many dimensions, unknown widths."""
-    known = {stream.name: stream for stream in streams}
-    for asking in askings:
-        stream = known[asking.stream]
-        if stream.widths and asking.width not in stream.widths:
-            widths = ", ".join(stream.widths)
-            message = f"{stream.name} has no buckets of {asking.width}, only {widths}"
+    asked = tuple(askings)
+    for stream, asking in ((each, one) for each in streams for one in asked if one.is_of(each)):
+        widths = stream.widths or ("1d",)
+        if asking.width not in widths:
+            message = f"{stream.name} has no buckets of {asking.width}, only {', '.join(widths)}"
             yield Problem(message, asking.place)
         for dimension in sorted(asking.dimensions - set(stream.dimensions)):
             hint = nearest(dimension, stream.dimensions)
@@ -215,7 +214,7 @@ def _requests(extract: Extract, closed: Landed, now: datetime, scope: Scope) -> 
     whole = _within(period_of(extract, now), extract, scope)
     step = page_span(extract)
     done = closed.get(extract.key)
-    for gap in _gaps(whole, tuple(_kept(done or (), now, scope))):
+    for gap in _gaps(whole, tuple(_kept(extract, done or (), now, scope))):
         start = gap.starting_at
         while start < gap.ending_at:
             end = min(start + step, gap.ending_at)
@@ -235,11 +234,15 @@ def _within(whole: Period, extract: Extract, scope: Scope) -> Period:
     return Period(start, max(start, end))
 
 
-def _kept(closed: Sequence[Period], now: datetime, scope: Scope) -> Iterator[Period]:
-    """The closed periods that are not asked for again."""
+def _kept(
+    extract: Extract, closed: Sequence[Period], now: datetime, scope: Scope
+) -> Iterator[Period]:
+    """The closed periods that are not asked for again, in whole buckets."""
     if scope.refresh:
         return
-    until = midnight(now) - scope.recheck if scope.recheck else None
+    until = None
+    if scope.recheck:
+        until = floor(midnight(now) - scope.recheck, WIDTHS[extract.width])
     for period in closed:
         if until is None or period.ending_at <= until:
             yield period
@@ -250,8 +253,11 @@ def _kept(closed: Sequence[Period], now: datetime, scope: Scope) -> Iterator[Per
 def period_of(extract: Extract, now: datetime) -> Period:
     """The whole range of an extract at the moment `now`; empty if it starts in the future."""
     width = WIDTHS[extract.width]
+    start = floor(extract.start, width)
+    if extract.start > now:
+        return Period(start, start)
     end = floor(now, width) + width if extract.stream.has_current_period else midnight(now)
-    return Period(floor(extract.start, width), end)
+    return Period(start, end)
 
 
 def page_span(extract: Extract) -> timedelta:

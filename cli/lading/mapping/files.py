@@ -81,7 +81,7 @@ def read_mappings(
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
     a process is started for the time that this takes."""
-    problems: list[Problem] = []
+    problems: list[Problem] = [each for document in documents for each in _without_effect(document)]
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
     broken = _broken(drafts, workers)
@@ -231,6 +231,13 @@ def _hint(each: Expression, written: Any) -> str | None:
             return f"single quotes count as double ones here, as in Port: it reads {each.text}"
         return "put texts in double quotes: JQ knows no single ones"
     return None
+
+
+def _without_effect(document: Document) -> Iterator[Problem]:
+    for key in ("deleteDependentEntities", "entityDeletionThreshold"):
+        if key in document.data:
+            message = f"{key} has no effect: lading deletes nothing in Port"
+            yield Problem(message, document.key_place(key), severity="warning")
 
 
 def _settings(data: Mapping[str, Any]) -> Settings:

@@ -17,6 +17,8 @@ from lading.project.model import Field, FieldType, Kind
 # A value as the models get it, or what it must be instead.
 Read = tuple[Any, str | None]
 
+# A century; more is a slip of the pen.
+MOST_DAYS = 36_500
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 DATE = "%Y-%m-%d"
 FORMS = {
@@ -35,7 +37,7 @@ def read_selector(
     written = _at(document.data, at).get("selector", {})
     problems = list(_query(document, at, written))
     values: dict[str, Any] = {name: _default(field) for name, field in kind.fields.items()}
-    for key, value in written.items():
+    for key, value in ((str(key), value) for key, value in written.items()):
         if key == "query":
             continue
         if key not in kind.fields:
@@ -125,7 +127,9 @@ def _moment(form: str, pattern: str) -> Callable[[Any, Field], Read]:
 
 def _days(value: Any, field: Field) -> Read:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value, None if number and 0 < value < math.inf else _wanted(field)
+    if not number or not 0 < value <= MOST_DAYS:
+        return value, _wanted(field)
+    return math.ceil(value), None
 
 
 def _choice(value: Any, field: Field) -> Read:

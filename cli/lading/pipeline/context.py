@@ -114,6 +114,8 @@ def open_context(
         *graph_problems,
         *mapping_problems,
         *check_askings(streams, askings),
+        *_check_resources(project, graph, resources, now),
+        *_check_blueprints(project),
         *(problem for kind in needs for problem in unfit(project, kind)),
     ]
     if any(each.severity == "error" for each in found):
@@ -121,6 +123,29 @@ def open_context(
     settings = project.target
     database = Database(settings.database, settings.storage_version, settings.threads, wait)
     return Context(project, streams, askings, graph, mappings, database, now, tuple(found))
+
+
+def _check_resources(
+    project: Project, graph: Graph, resources: Sequence[Resource], now: datetime
+) -> Iterator[Problem]:
+    """What is wrong with the resource models as the mappings' selectors render them."""
+    from lading.transform.resources import resource_sql
+
+    for resource in resources:
+        if resource.model in graph.models:
+            try:
+                resource_sql(graph, project, resource.model, resource.selector, now)
+            except UserError as error:
+                yield from error.problems
+
+
+def _check_blueprints(project: Project) -> Iterator[Problem]:
+    from lading.port.blueprints import read_blueprints
+
+    try:
+        read_blueprints(project.blueprints)
+    except UserError as error:
+        yield from error.problems
 
 
 def unfit(project: Project, kind: ConnectionType) -> Iterator[Problem]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading import log
+from lading.errors import LadingError, ServerError, UserError
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context, Watcher, Work
     from lading.pipeline.entities import Mapped
-    from lading.port.client import UpsertSettings
+    from lading.port.client import PortClient, UpsertSettings
     from lading.port.ledger import Duplicate, PlanCounts
     from lading.port.tally import PushResult
     from lading.warehouse.database import Database
@@ -61,13 +62,8 @@ def _say(duplicate: Duplicate) -> None:
 
 
 def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
-    """Make the blueprints that Port lacks, then send what the plan says.
-
-    Raises:
-        UserError: a blueprint is neither in Port nor in the project; nothing was sent.
-        UnauthorizedError: Port does not take the credentials.
-    """
-    from lading.port.blueprints import ensure_blueprints
+    """Make the blueprints that Port lacks, then send what the plan says. If a blueprint can't be
+    had nothing is sent, and the result says why."""
     from lading.port.client import PortClient
     from lading.port.push import push as send
 
@@ -75,20 +71,58 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     to_send = sum(each.to_send for each in planned.counts)
     watcher.start("push", to_send)
     with PortClient(context.port) as client:
-        if to_send:
-            needed = [each.blueprint for each in planned.counts if each.to_send]
-            made = ensure_blueprints(client, context.project.blueprints, needed)
-            _forget_pushed(context.database, planned.destination, made)
-        result = send(
-            context.database,
-            work.run,
-            client,
-            settings_by_resource(context),
-            planned.resources,
-            lambda steps: watcher.advance("push", steps),
-        )
+        try:
+            _make_blueprints(context, planned, client)
+        except (ServerError, UserError) as error:
+            result = _nothing_sent(planned, error)
+        else:
+            result = send(
+                context.database,
+                work.run,
+                client,
+                settings_by_resource(context),
+                planned.resources,
+                lambda steps: watcher.advance("push", steps),
+            )
     work.incomplete |= not result.ok
     return result
+
+
+def _make_blueprints(context: Context, planned: PushPlan, client: PortClient) -> None:
+    from lading.port.blueprints import ensure_blueprints
+
+    needed = [each.blueprint for each in planned.counts if each.to_send]
+    if needed:
+        ensure_blueprints(
+            client,
+            context.project.blueprints,
+            needed,
+            # First: whatever happens next, what is gone is known to be gone.
+            lambda absent: _forget_pushed(context.database, planned.destination, absent),
+        )
+
+
+def _nothing_sent(planned: PushPlan, error: LadingError) -> PushResult:
+    from lading.errors import RefusedError
+    from lading.port.tally import Failure, PushCounts, PushResult
+
+    counts = tuple(
+        PushCounts(
+            blueprint=each.blueprint,
+            created=0,
+            changed=0,
+            unchanged=each.unchanged,
+            refused=0,
+            failed=each.to_send,
+            conflicting=each.conflicting,
+        )
+        for each in planned.counts
+    )
+    said = error if isinstance(error, ServerError) else RefusedError(str(error))
+    failures = tuple(
+        Failure(each.blueprint, each.to_send, said) for each in planned.counts if each.to_send
+    )
+    return PushResult(counts, failures)
 
 
 def _forget_pushed(database: Database, destination: str, blueprints: Sequence[str]) -> None:

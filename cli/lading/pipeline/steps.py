@@ -135,14 +135,15 @@ def streams_that_failed_last(context: Context) -> frozenset[str]:
     with context.database.reading() as connection:
         rows = connection.execute(
             """
-            SELECT DISTINCT stream FROM lading.requests
+            SELECT DISTINCT connection, stream FROM lading.requests
             WHERE status <> 'landed' AND (connection, stream, run_id) IN (
-                SELECT (connection, stream, max(run_id)) FROM lading.requests
+                SELECT (connection, stream, arg_max(run_id, ended_at)) FROM lading.requests
                 GROUP BY connection, stream
             )
             """
         ).fetchall()
-    return frozenset(row[0] for row in rows)
+    known = {(stream.connection, stream.name) for stream in context.streams}
+    return frozenset(stream for connection, stream in rows if (connection, stream) in known)
 
 
 def _say_node(number: int, total: int, result: NodeResult) -> None:

@@ -93,7 +93,7 @@ def as_object(reply: Reply) -> Mapping[str, Any]:
         answer = None
     if not isinstance(answer, dict):
         raise GarbledError(
-            f"Port's answer is not the JSON object that it should be: {reply.body[:100]!r}",
+            f"Port's answer is not the JSON object that it should be ({len(reply.body)} bytes)",
             status=reply.status,
             request_id=reply.headers.get("x-trace-id"),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +74,14 @@ def read_blueprints(documents: Iterable[Document]) -> Mapping[str, Blueprint]:
 
 
 def ensure_blueprints(
-    client: PortClient, documents: Sequence[Document], needed: Collection[str]
+    client: PortClient,
+    documents: Sequence[Document],
+    needed: Collection[str],
+    before: Callable[[Sequence[str]], None] = lambda absent: None,
 ) -> tuple[str, ...]:
     """Make those of the project's blueprints that Port lacks; gives their identifiers.
+
+    `before` is told which they are before the first of them is made.
 
     Raises:
         UserError: one of `needed`, or one that a blueprint to be made points to, is neither in
@@ -91,6 +96,7 @@ def ensure_blueprints(
     ]
     if problems:
         raise UserError(problems=problems)
+    before(tuple(absent))
     made: list[str] = []
     for step in steps(absent):
         _take(client, step, made)

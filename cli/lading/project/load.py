@@ -225,6 +225,7 @@ def _connections(document: Document, environment: Environment) -> dict[str, Conn
             settings.get("concurrency", CONCURRENCY),
             RetryPolicy(**settings.get("retry", {})),
         )
+        made[name].register_secrets()
     return made
 
 

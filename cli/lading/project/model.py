@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +91,12 @@ class Connection:
                 raise UserError(message, place=place, hint="copy it anew, all of it and no more")
         return value
 
+    def register_secrets(self) -> None:
+        """Have the secrets that are set masked, and kept from the models, whatever is run."""
+        for setting in SECRET_SETTINGS & SETTINGS[self.type].keys():
+            with suppress(UserError):
+                self.value(setting)
+
     def problems(self) -> tuple[Problem, ...]:
         """What keeps the connection from being used: variables not set, an unsafe address."""
         found: list[Problem] = []
@@ -101,8 +108,11 @@ class Connection:
                 continue
             if setting == "base_url" and not _is_safe(value):
                 place = self.document.place("connections", self.name, setting)
-                message = f"'{value}' would send the key in the clear, or is no address"
-                found.append(Problem(message, place, "use https:// (http:// only for 127.0.0.1)"))
+                # Not what stands before an @: it may be a password.
+                shown = value.rpartition("@")[2] if "//" in value else value
+                message = f"'{shown}' would send the key in the clear, or is no address"
+                hint = "use https:// (http:// only for 127.0.0.1), with no name or password in it"
+                found.append(Problem(message, place, hint))
         return tuple(found)
 
 
@@ -111,7 +121,7 @@ def _is_safe(address: str) -> bool:
 
     try:
         parts = urlsplit(address)
-        has_host = bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:  # a port that is none, or half an IPv6 address
         return False
     local = parts.scheme == "http" and is_loopback(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def test_a_push_without_any_extraction_says_so(late: Desk) -> None:
 def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
     late.run("sync")
     late.run("build")
-    assert late.query("SELECT command, status FROM lading.runs ORDER BY run_id") == [
+    assert late.query("SELECT command, status FROM lading.runs ORDER BY ended_at") == [
         ("sync", "done"),
         ("build", "done"),
     ]
@@ -217,3 +218,19 @@ def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
         ("usage_messages", "2026-02-01"),
     ]
     assert rows(late, "lading.slices") == 5 + 4 + 5
+
+
+def test_a_report_that_was_fetched_since_is_pushed_whatever_its_runs_are_called(
+    late: Desk,
+) -> None:
+    """Runs may begin in the same second; which of them was the last is known by the clock."""
+    late.anthropic.faults.add(late.anthropic.faults.parse("403:path=cost_report"))
+    assert late.run("extract").code == 1
+    blocked = late.run("plan")
+    assert blocked.code == 1
+    assert "claude_cost_record is not pushed: cost_report could not be fetched" in blocked.err
+    assert late.run("extract").code == 0
+    with duckdb.connect(str(late.database)) as connection:
+        connection.execute("UPDATE lading.requests SET run_id = 'z' WHERE status <> 'landed'")
+    assert late.run("plan").code == 0
+    assert rows(late, "lading.plan WHERE blueprint = 'claude_cost_record'") > 0

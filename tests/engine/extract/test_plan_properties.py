@@ -191,6 +191,8 @@ class Case:
 
     def slices(self) -> list[datetime]:
         """The starts of all slices from `start` to the present, closed or not."""
+        if self.start > self.now:
+            return []
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         first = self.start.replace(hour=0, minute=0, second=0, microsecond=0)
         first += (self.start - first) // self.span * self.span

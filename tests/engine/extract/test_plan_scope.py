@@ -100,6 +100,12 @@ def test_a_recheck_asks_for_closed_days_of_its_span(number: int) -> None:
     assert len(again) == (CLOSED - first) // DAY
 
 
+def test_a_recheck_in_hours_asks_for_whole_days() -> None:
+    found = requests(Scope(recheck=timedelta(hours=84)), "code")
+    assert days(found)[0] == TODAY - 4 * DAY
+    assert all(each.period.starting_at.hour == 0 for each in found)
+
+
 def test_only_the_selected_streams_are_asked_for() -> None:
     scope = Scope(streams=frozenset({"code"}))
     planned = plan(STREAMS, ASKINGS, LANDED, NOW, scope)

@@ -271,7 +271,7 @@ def test_stopped_while_a_server_does_not_answer(
             read_until(process.stderr, "finishing the requests under way")
             process.send_signal(signal.SIGINT)
         # The server would let it wait for far longer.
-        _, said = process.communicate(timeout=PATIENCE / 4)
+        _, said = process.communicate(timeout=PATIENCE / 2)
     finally:
         ended.set()
     assert_stopped(process, said)
