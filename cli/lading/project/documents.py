@@ -6,6 +6,8 @@ and a bare date stays the text that was written, as it does in Port's own editor
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import yaml
 
 KeyPath = tuple[str | int, ...]
+PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def read_document(file: str, text: str) -> Document:
     keys: dict[KeyPath, tuple[int, int]] = {}
     data = None
     try:
-        loader = _loader()(text)
+        loader = _loader()(_as_yaml(file, text))
         node = loader.get_single_node()
         if node is not None:
             # Before the data is made: that puts what `<<` merges in between a mapping's own keys.
@@ -104,6 +107,13 @@ def _note_places(
             keys[path] = _mark(key)
         values[path] = _mark(value)
     return problems
+
+
+def _as_yaml(file: str, text: str) -> str:
+    """JSON is YAML but for one thing: it may write a character as two halves of UTF-16."""
+    if not file.endswith(".json"):
+        return text
+    return PAIR.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), text)
 
 
 @cache

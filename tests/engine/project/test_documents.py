@@ -99,6 +99,14 @@ def test_json_with_tabs_and_a_byte_order_mark() -> None:
     assert document.place("schema", "properties", "a", "type").line == 6
 
 
+@pytest.mark.parametrize(
+    "text", ["😀", "a 🇩🇪 flag", "\\ud83d\\ude00", "\\😀", "\\\\😀", "é/", "𝄞" * 9]
+)
+def test_json_as_most_programs_write_it(text: str) -> None:
+    """They escape all that is not ASCII, an emoji in two halves."""
+    assert read_document("x.json", json.dumps({"a": text})).data == {"a": text}
+
+
 def test_lines_may_end_as_they_do_on_windows() -> None:
     document = read_document("x.yml", TEXT.replace("\n", "\r\n"))
     assert document.data == read_document("x.yml", TEXT).data
