@@ -7,14 +7,17 @@ A `Session` belongs to one server and one key. What an answer means is the calle
 from __future__ import annotations
 
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from lading import log
 from lading.errors import (
@@ -101,6 +104,7 @@ class Session:
         self._retry = retry
         self._closed = threading.Event()
         self._counting = threading.Lock()
+        self._streams: WeakSet[Any] = WeakSet()
         self.requests = 0
         self.retries = 0
 
@@ -108,6 +112,21 @@ class Session:
         """Begin and try again nothing from now on; requests under way may end."""
         self._closed.set()
         self._limiter.close()
+
+    def break_off(self) -> None:
+        """Give up, and end requests under way: whoever waits for an answer stops waiting."""
+        self.give_up()
+        with self._counting:
+            streams = tuple(self._streams)
+        for stream in streams:
+            with suppress(OSError):
+                # Closing alone would not wake a thread that reads from it.
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    def _note_stream(self, event: str, about: Mapping[str, Any]) -> None:
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            with self._counting:
+                self._streams.add(about["return_value"])
 
     def close(self) -> None:
         """End it; threads that wait to try again give up at once."""
@@ -192,6 +211,7 @@ class Session:
                 params=httpx.QueryParams(list(params)) if params else None,
                 content=content,
                 headers=dict(headers),
+                extensions={"trace": self._note_stream},
             )
         except httpx.TimeoutException as timeout:
             message = f"{self._base_url} did not answer in time"

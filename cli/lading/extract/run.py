@@ -199,7 +199,7 @@ def _carry_out(
                 report(request, arrival.records)
     finally:
         for session in sessions.values() if under_way else ():
-            session.give_up()
+            session.break_off()
         pool.shutdown(wait=True, cancel_futures=True)
         landing.flush()
         if failed:

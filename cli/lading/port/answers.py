@@ -78,7 +78,13 @@ def _said(reply: Reply) -> str:
         answer = json.loads(reply.body)
         return f"{answer['error']}: {answer['message']}"
     except (ValueError, KeyError, TypeError):
-        return reply.body[:200].decode("utf-8", "replace").strip() or "(nothing more)"
+        return _excerpt(reply.body) or "(nothing more)"
+
+
+def _excerpt(body: bytes, most: int = 200) -> str:
+    """The beginning of a body. Masked before it is cut: a part of a secret would not be known
+    for one."""
+    return redact(body[: 10 * most].decode("utf-8", "replace").strip())[:most]
 
 
 def as_object(reply: Reply) -> Mapping[str, Any]:
@@ -149,6 +155,6 @@ def _refusal(index: int, error: Mapping[str, Any]) -> Refusal:
     return Refusal(
         index=index,
         status=status if isinstance(status, int) else None,
-        error=str(error.get("error", "")),
+        error=redact(str(error.get("error", ""))),
         message=redact(str(error.get("message", "")) or "Port gives no reason"),
     )

@@ -111,6 +111,10 @@ class PortClient:
         """Have no request tried again; those under way may end."""
         self._session.give_up()
 
+    def break_off(self) -> None:
+        """Give up, and end requests under way: what Port made of them is not known."""
+        self._session.break_off()
+
     def close(self) -> None:
         """End it; threads that wait to try again give up at once."""
         self._session.close()

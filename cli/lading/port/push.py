@@ -113,5 +113,11 @@ def _deliver_all(
                 collect()
         except KeyboardInterrupt:
             delivery.client.give_up()
-            log.warning("interrupted", "finishing the requests under way (again: not even those)")
+            try:
+                log.warning(
+                    "interrupted", "finishing the requests under way (again: not even those)"
+                )
+                pool.shutdown(wait=True)
+            except KeyboardInterrupt:
+                delivery.client.break_off()
             raise

@@ -79,6 +79,11 @@ class Database:
                 yield connection
             finally:
                 connection.close()
+        except RuntimeError as error:
+            # How DuckDB's Python client tells of a Ctrl-C that met it in the middle of a query.
+            if "interrupted" in str(error).lower() and not isinstance(error, duckdb.Error):
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.Error as error:
             raise DatabaseError(_first_line(error)) from error
 
