@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,25 @@ class PageSizes:
         return smaller
 
 
+_PARTS = {"window": "buckets", "day": "records"}
+
+
+@dataclass(slots=True)
+class _Received:
+    """What came of one request so far."""
+
+    files: list[str] = field(default_factory=list)
+    records: int = 0
+    size: int = 0
+    largest: int = 0
+
+    def add(self, file: str, page: Page) -> None:
+        self.files.append(file)
+        self.records += len(page.records)
+        self.size += page.size
+        self.largest = max(self.largest, max(map(len, page.records), default=0))
+
+
 @dataclass(frozen=True, slots=True)
 class Fetcher:
     """What all requests of one connection share in one run."""
@@ -54,13 +73,7 @@ class Fetcher:
         """
         asked_at = datetime.now(UTC)
         name = f"{self.run.id}-{number:06d}"
-        files: list[str] = []
-        records = size = largest = 0
-        for page in self._pages(request):
-            files.append(self.spool.write_page(f"{name}-{len(files):05d}", page.records))
-            records += len(page.records)
-            size += page.size
-            largest = max(largest, max(map(len, page.records), default=0))
+        got = self._received(request, name)
         stream = request.extract.stream
         arrival = Arrival(
             request_id=name,
@@ -75,13 +88,39 @@ class Fetcher:
             closes_at=_text(closes_at(stream, self.run.started_at)),
             asked_at=_text(asked_at),
             fetched_at=_text(datetime.now(UTC)),
-            files=tuple(files),
-            records=records,
-            size=size,
-            largest=largest,
+            files=tuple(got.files),
+            records=got.records,
+            size=got.size,
+            largest=got.largest,
         )
         self.spool.arrived(arrival)
         return arrival
+
+    def _received(self, request: Request, name: str) -> _Received:
+        while True:
+            got = _Received()
+            limit = self.sizes.of(request)
+            try:
+                for page in self._pages(request):
+                    file = self.spool.write_page(f"{name}-{len(got.files):05d}", page.records)
+                    got.add(file, page)
+            except PageTooDenseError as dense:
+                if request.extract.stream.iterate != "day":
+                    raise
+                # A day's cursor is good for its own limit: its chain begins anew.
+                self._make_smaller(request, limit, dense)
+            else:
+                return got
+
+    def _make_smaller(self, request: Request, limit: int, dense: PageTooDenseError) -> None:
+        if limit == 1:
+            raise dense
+        stream = request.extract.stream
+        log.info(
+            "page_too_dense",
+            f"{stream.name}: a page of {limit} {_PARTS[stream.iterate]} is too much for the API; "
+            f"going on with {self.sizes.halve(request, limit)} ({dense.message})",
+        )
 
     def _pages(self, request: Request) -> Iterator[Page]:
         rest = request.period
@@ -92,14 +131,9 @@ class Fetcher:
                     rest = _after(request, rest, page)
                     yield page
             except PageTooDenseError as dense:
-                if limit == 1 or request.extract.stream.iterate == "day":
+                if request.extract.stream.iterate == "day":
                     raise
-                smaller = self.sizes.halve(request, limit)
-                log.info(
-                    "page_too_dense",
-                    f"{request.extract.stream.name}: a page of {limit} buckets is too much for "
-                    f"the API; going on with {smaller} ({dense.message})",
-                )
+                self._make_smaller(request, limit, dense)
                 if rest.starting_at >= rest.ending_at:
                     return
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from lading.extract.fetch import Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
 from lading.extract.spool import Arrival, Spool, left_behind
 from lading.secrets import redact
+from lading.waiting import first_of
 from lading.warehouse.runs import naive
 
 if TYPE_CHECKING:
@@ -185,8 +186,7 @@ def _carry_out(
     try:
         waiting = iter(enumerate(plan.requests, start=1))
         while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in first_of(under_way):
                 number, request = under_way.pop(future)
                 progress = books[request.extract.key]
                 try:

@@ -6,7 +6,7 @@ The database is open before and after, never while Port is waited for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from lading.port.ledger import (
     write_outbox,
 )
 from lading.port.tally import PushResult, Tally
+from lading.waiting import all_of, first_of
 
 if TYPE_CHECKING:
     from lading.port.client import PortClient, UpsertSettings
@@ -93,8 +94,7 @@ def _deliver_all(
     under_way: dict[Future[Outcome], str] = {}
 
     def collect() -> None:
-        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in first_of(under_way):
             outcome = future.result()
             tally.note(under_way.pop(future), outcome)
             on_progress(outcome.entities)
@@ -117,7 +117,7 @@ def _deliver_all(
                 log.warning(
                     "interrupted", "finishing the requests under way (again: not even those)"
                 )
-                pool.shutdown(wait=True)
+                all_of(under_way)
             except KeyboardInterrupt:
                 delivery.client.break_off()
             raise

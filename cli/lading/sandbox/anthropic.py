@@ -163,15 +163,13 @@ class AnthropicStandIn:
 
     def _claude_code(self, request: Request) -> dict[str, Any]:
         query = read_code_query(request.query, self.now() - CODE_LAG)
-        return _envelope(request, code_page(self.organisation, query))
+        return _envelope(request, code_page(self.organisation, query), query.limit)
 
     def _buckets(self, request: Request, page: Page, limit: int) -> dict[str, Any]:
-        fault, most = request.fault, self.max_bucket_results
-        if fault is not None and fault.kind == "dense" and limit > fault.limit:
-            raise BadQuery(TOO_DENSE)
+        most = self.max_bucket_results
         if most is not None and page.rows > most and limit > 1:
             raise BadQuery(TOO_DENSE)
-        return _envelope(request, page)
+        return _envelope(request, page, limit)
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -196,8 +194,10 @@ class AnthropicStandIn:
         return json_response(status, envelope, headers)
 
 
-def _envelope(request: Request, page: Page) -> dict[str, Any]:
-    following = page.next
-    if request.fault is not None and request.fault.kind == "repeated_cursor":
+def _envelope(request: Request, page: Page, limit: int) -> dict[str, Any]:
+    following, fault = page.next, request.fault
+    if fault is not None and fault.kind == "dense" and limit > fault.limit:
+        raise BadQuery(TOO_DENSE)
+    if fault is not None and fault.kind == "repeated_cursor":
         following = page.this
     return {"data": page.data, "has_more": following is not None, "next_page": following}

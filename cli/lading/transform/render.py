@@ -190,10 +190,17 @@ def _failure(file: str, error: Exception) -> UserError:
     steps = list(_below(error.__traceback__))
     line = _last_line(file, reversed(steps))
     hint = error.hint if isinstance(error, LadingError) else None
-    if steps and steps[-1][0] != file:
-        hint = "; ".join(filter(None, [hint, f"it happens in a macro, at {Place(*steps[-1])}"]))
+    if macro := _macro_to_name(file, steps, error):
+        hint = "; ".join(filter(None, [hint, f"it happens in a macro, at {Place(*macro)}"]))
     message = error.message if isinstance(error, LadingError) else _said(error)
     return UserError(message, place=Place(file, line), hint=hint)
+
+
+def _macro_to_name(file: str, steps: list[Step], error: Exception) -> Step | None:
+    if isinstance(error, RecursionError):
+        # Which of the macros in the circle is the innermost is a matter of chance.
+        return next((step for step in steps if step[0] != file), None)
+    return steps[-1] if steps and steps[-1][0] != file else None
 
 
 def _said(error: Exception) -> str:

@@ -254,6 +254,27 @@ def test_a_bucket_that_is_too_dense_alone_is_an_error(
     assert any("too large" in error for error in errors(bench, USAGE))
 
 
+@pytest.mark.parametrize("pages_before", [0, 1])
+def test_a_day_that_is_too_dense_begins_anew_with_smaller_pages(
+    bench: Bench, stand_in: AnthropicStandIn, pages_before: int
+) -> None:
+    """Also in the middle of its chain: a page that came before is not there twice."""
+    bench.edit("project.yml", ("concurrency: 4", "concurrency: 1"))
+    bench.edit("sources/claude.yml", ("page_size: 1000", "page_size: 4"))
+    asking = bench.ask(CODE, datetime(2026, 3, 19, tzinfo=UTC))
+    whole = bench.extract([asking])
+    assert whole.failed == frozenset()
+    landed = "SELECT starting_at, ordinal, payload FROM raw.claude_code ORDER BY ALL"
+    before = bench.query(landed)
+    stand_in.requests.clear()
+    stand_in.faults.add(Fault("dense", path=CODE_PATH, limit=2, times=None, after=pages_before))
+    assert bench.extract([asking]).failed == frozenset()
+    assert bench.query(landed) == before
+    asked = [int(query["limit"][0]) for query in bench.asked(stand_in.requests, CODE_PATH)]
+    assert asked[: pages_before + 2] == [4] * (pages_before + 1) + [2]
+    assert set(asked[pages_before + 1 :]) == {2}
+
+
 def test_a_redirect_is_refused_and_the_key_stays_here(
     bench: Bench, stand_in: AnthropicStandIn
 ) -> None:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGE = REPOSITORY / "cli" / "lading"
 
-HALL = frozenset({"errors", "http", "limiter", "log", "secrets"})
+HALL = frozenset({"errors", "http", "limiter", "log", "secrets", "waiting"})
 EVERY_ROOM = frozenset({"project", "warehouse", "extract", "transform", "mapping", "port"})
 MAY_IMPORT = {
     "commands": EVERY_ROOM | {"pipeline", "sandbox", "starter"},
