@@ -26,7 +26,7 @@ demo: setup ## the whole job against stand-ins of both APIs: no key, no network
 	$(BIN)/lading demo
 
 test: setup ## the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check

@@ -105,6 +105,7 @@ class Session:
         self._closed = threading.Event()
         self._counting = threading.Lock()
         self._streams: WeakSet[Any] = WeakSet()
+        self._broken_off = False
         self.requests = 0
         self.retries = 0
 
@@ -117,16 +118,18 @@ class Session:
         """Give up, and end requests under way: whoever waits for an answer stops waiting."""
         self.give_up()
         with self._counting:
+            self._broken_off = True
             streams = tuple(self._streams)
         for stream in streams:
-            with suppress(OSError):
-                # Closing alone would not wake a thread that reads from it.
-                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            _end_stream(stream)
 
     def _note_stream(self, event: str, about: Mapping[str, Any]) -> None:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             with self._counting:
                 self._streams.add(about["return_value"])
+                too_late = self._broken_off
+            if too_late:
+                _end_stream(about["return_value"])
 
     def close(self) -> None:
         """End it; threads that wait to try again give up at once."""
@@ -260,6 +263,12 @@ class Session:
             attempt=state.attempt_number,
             wait_seconds=round(state.upcoming_sleep, 3),
         )
+
+
+def _end_stream(stream: Any) -> None:
+    with suppress(OSError):
+        # Closing alone would not wake a thread that reads from it.
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def is_loopback(address: str) -> bool:

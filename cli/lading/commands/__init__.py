@@ -59,8 +59,6 @@ def lading(project_dir: str | None) -> None:
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line; gives the exit code. No traceback gets out of it."""
-    from lading.errors import LadingError
-
     try:
         done = lading.main(args=list(arguments), prog_name="lading", standalone_mode=False)
         return done if isinstance(done, int) else 0
@@ -69,11 +67,6 @@ def invoke(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         _show_usage(error)
         return 2
-    except LadingError as error:
-        from lading.commands.output import show_problems
-
-        show_problems(error.problems)
-        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         from lading.commands.output import remark
 
@@ -88,10 +81,19 @@ def invoke(arguments: Sequence[str]) -> int:
         complain(f"error: {error.filename or 'a file'}: {error.strerror or error}", code="files")
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence
-        from lading.commands.output import show_bug
+        return _show_failure(error)
 
-        show_bug(error)
-        return 1
+
+def _show_failure(error: Exception) -> int:
+    # Imported here: help and a command line that is wrong must not pay for it.
+    from lading.commands.output import show_bug, show_problems
+    from lading.errors import LadingError
+
+    if isinstance(error, LadingError):
+        show_problems(error.problems)
+        return error.exit_code
+    show_bug(error)
+    return 1
 
 
 def _show_usage(error: click.ClickException) -> None:

@@ -23,7 +23,7 @@ from lading.extract.fetch import Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
 from lading.extract.spool import Arrival, Spool, left_behind
 from lading.secrets import redact
-from lading.waiting import first_of
+from lading.waiting import Interruptions
 from lading.warehouse.runs import naive
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lading.warehouse.runs import Run
 
 # So many arrivals, or so many bytes, are worth opening the database for.
-ARRIVALS_AT_ONCE = 64
-BYTES_AT_ONCE = 32 * 1024 * 1024
+ARRIVALS_AT_ONCE = 256
+BYTES_AT_ONCE = 64 * 1024 * 1024
 # After so many requests of one extract that came to nothing, the rest is not tried.
 GIVE_UP_AFTER = 3
 
@@ -143,7 +143,10 @@ def extract(
     sessions = {name: open_session(connections[name]) for name in sorted(names)}
     spool = Spool(database.spool, run.id)
     try:
-        _carry_out(plan, connections, sessions, spool, database, run, books, report)
+        with Interruptions() as interruptions:
+            _carry_out(
+                plan, connections, sessions, spool, database, run, books, report, interruptions
+            )
     finally:
         for session in sessions.values():
             session.close()
@@ -175,6 +178,7 @@ def _carry_out(
     run: Run,
     books: Mapping[tuple[str, str, str], _Progress],
     report: Report,
+    interruptions: Interruptions,
 ) -> None:
     sizes = PageSizes()
     fetchers = {name: Fetcher(session, spool, run, sizes) for name, session in sessions.items()}
@@ -186,7 +190,7 @@ def _carry_out(
     try:
         waiting = iter(enumerate(plan.requests, start=1))
         while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
-            for future in first_of(under_way):
+            for future in interruptions.first_of(under_way):
                 number, request = under_way.pop(future)
                 progress = books[request.extract.key]
                 try:

@@ -21,7 +21,7 @@ from lading.port.ledger import (
     write_outbox,
 )
 from lading.port.tally import PushResult, Tally
-from lading.waiting import all_of, first_of
+from lading.waiting import Interruptions
 
 if TYPE_CHECKING:
     from lading.port.client import PortClient, UpsertSettings
@@ -94,13 +94,14 @@ def _deliver_all(
     under_way: dict[Future[Outcome], str] = {}
 
     def collect() -> None:
-        for future in first_of(under_way):
+        for future in interruptions.first_of(under_way):
             outcome = future.result()
             tally.note(under_way.pop(future), outcome)
             on_progress(outcome.entities)
 
     most = delivery.client.concurrency
-    with ThreadPoolExecutor(max_workers=most, thread_name_prefix="port") as pool:
+    threads = ThreadPoolExecutor(max_workers=most, thread_name_prefix="port")
+    with Interruptions() as interruptions, threads as pool:
         try:
             for bulk in bulks:
                 if len(under_way) == most:
@@ -117,7 +118,7 @@ def _deliver_all(
                 log.warning(
                     "interrupted", "finishing the requests under way (again: not even those)"
                 )
-                all_of(under_way)
+                interruptions.all_of(under_way)
             except KeyboardInterrupt:
                 delivery.client.break_off()
             raise

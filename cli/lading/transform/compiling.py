@@ -16,8 +16,6 @@ from lading.transform.statements import Statement, TableName, read_statement
 from lading.transform.words import RAW, Materialization, SourceTable
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from lading.project.model import Project
 
 
@@ -64,9 +62,7 @@ class Compiler:
             selector = sample_selector(self._kinds.get(name), self._run_started_at)
         return Wish(file, self._run_started_at, selector)
 
-    def compile(
-        self, name: str, parser: DuckDBPyConnection
-    ) -> tuple[Model | None, tuple[Reading, ...], tuple[Problem, ...]]:
+    def compile(self, name: str) -> tuple[Model | None, tuple[Reading, ...], tuple[Problem, ...]]:
         """The model (None with an error), what it reads, and the findings."""
         wish = self.wish(name)
         if wish.model.is_resource and name not in self._kinds:
@@ -75,7 +71,7 @@ class Compiler:
             rendered = self.renderer.render(wish)
         except UserError as error:
             return None, (), error.problems
-        statement = read_statement(parser, rendered.sql)
+        statement = read_statement(rendered.sql)
         problems = [self.renderer.problem(wish, fault) for fault in statement.faults]
         readings = tuple(self._readings(name, rendered, statement))
         problems.extend(self._refused(wish, readings))

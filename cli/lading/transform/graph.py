@@ -14,7 +14,6 @@ from lading.transform.compiling import Compiler, Reading
 from lading.transform.files import model_files
 from lading.transform.model import Model
 from lading.transform.properties import read_properties
-from lading.transform.statements import open_parser
 
 if TYPE_CHECKING:
     from lading.project.model import Project
@@ -67,13 +66,12 @@ def load_graph(project: Project, run_started_at: datetime) -> tuple[Graph, tuple
     found = [*problems, *more, *compiler.renderer.problems]
     models: dict[str, Model] = {}
     edges: dict[str, Mapping[str, Reading]] = {}
-    with open_parser() as parser:
-        for name in files:
-            model, readings, more = compiler.compile(name, parser)
-            found.extend(more)
-            if model is not None:
-                models[name] = model
-                edges[name] = {reading.read: reading for reading in readings}
+    for name in files:
+        model, readings, more = compiler.compile(name)
+        found.extend(more)
+        if model is not None:
+            models[name] = model
+            edges[name] = {reading.read: reading for reading in readings}
     order, cycles = _ordered(edges)
     found.extend(_cycle(compiler, edges, cycle) for cycle in cycles)
     graph = Graph(MappingProxyType({name: models[name] for name in order}), moment, compiler)

@@ -13,7 +13,6 @@ from lading.transform.render import Wish
 from lading.transform.selectors import complete
 from lading.transform.statements import (
     explained,
-    open_parser,
     positions_in_errors,
     read_statement,
 )
@@ -49,8 +48,7 @@ def resource_sql(
     renderer = graph.compiler.renderer
     wish = _wish(graph, project, model_name, selector, run_started_at)
     sql = renderer.render(wish).sql
-    with open_parser() as parser:
-        statement = read_statement(parser, sql)
+    statement = read_statement(sql)
     if faults := [fault for fault in statement.faults if fault.severity == "error"]:
         raise UserError(problems=[renderer.problem(wish, fault) for fault in faults])
     return statement.sql

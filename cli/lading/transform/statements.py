@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -52,22 +53,22 @@ class Statement:
     faults: tuple[Fault, ...] = ()
 
 
-@contextmanager
-def open_parser() -> Iterator[DuckDBPyConnection]:
+@cache
+def _parser() -> DuckDBPyConnection:
     """DuckDB's parser, on an empty database in memory."""
     import duckdb
 
     config = {"errors_as_json": "true", "threads": "1"}
-    with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
-        yield connection
+    return duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]
 
 
-def read_statement(parser: DuckDBPyConnection, text: str) -> Statement:
+@lru_cache(maxsize=1024)
+def read_statement(text: str) -> Statement:
     """Read rendered SQL. What is wrong with it is in `faults`, by offsets in `text`."""
     from sqlglot import Dialect
     from sqlglot.errors import SqlglotError
 
-    count = _number_of_statements(parser, text)
+    count = _number_of_statements(text)
     if isinstance(count, Fault):
         return Statement(text, faults=(count,))
     dialect = Dialect.get_or_raise(DIALECT)
@@ -86,11 +87,11 @@ def read_statement(parser: DuckDBPyConnection, text: str) -> Statement:
     return Statement(text[:stop].rstrip(), *_looked_through(query))
 
 
-def _number_of_statements(parser: DuckDBPyConnection, text: str) -> int | Fault:
+def _number_of_statements(text: str) -> int | Fault:
     import duckdb
 
     try:
-        return len(parser.extract_statements(OPENING + text))
+        return len(_parser().extract_statements(OPENING + text))
     except duckdb.Error as error:
         message, offset = explained(error, OPENING + text)
     if "requires a SELECT clause" in message:
