@@ -24,7 +24,7 @@ def command(**options: Any) -> int:
     from lading.pipeline.steps import streams_that_failed_last
     from lading.pipeline.sync import plan_push
 
-    context = open_project(options, needs=("port",))
+    context = open_project(options, needs=("destination",))
     with bars() as shown, working(context, "plan") as work:
         planned = plan_push(work, shown, streams_that_failed_last(context))
     show_plan(planned)

@@ -9,12 +9,11 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lading.pipeline.context import Context
-    from lading.project.model import ConnectionType
+    from lading.pipeline.context import Context, Need
     from lading.warehouse.database import Database
 
 
-def open_project(options: dict[str, Any], needs: Sequence[ConnectionType] = ()) -> Context:
+def open_project(options: dict[str, Any], needs: Sequence[Need] = ()) -> Context:
     """The project that the options name, with all of its files checked, and the connections
     of the types that are needed.
 

@@ -70,7 +70,9 @@ def load_mappings(
     Raises:
         MappingError: no process for JQ could be started.
     """
-    return read_mappings(project.mappings, project.kinds, now)
+    return read_mappings(
+        project.mappings, project.kinds, now, all_kinds_known="properties" not in project.unread
+    )
 
 
 def read_mappings(
@@ -78,6 +80,7 @@ def read_mappings(
     kinds: Mapping[str, Kind] | None,
     now: datetime,
     workers: Workers | None = None,
+    all_kinds_known: bool = True,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
     a process is started for the time that this takes."""
@@ -89,7 +92,8 @@ def read_mappings(
     for draft, name in zip(drafts, names, strict=True):
         problems.extend(draft.expression_problems(broken))
         model, selector, more = draft.kind_and_selector(kinds, now)
-        problems.extend(more)
+        if draft.has_kind_of(kinds) or all_kinds_known:
+            problems.extend(more)
         if model is not None:
             program = fuse(draft.outline, broken)
             resources[draft.document.file].append(draft.resource(name, model, selector, program))
@@ -137,6 +141,9 @@ class _Draft:
             index=self.index,
         )
 
+    def has_kind_of(self, kinds: Mapping[str, Kind] | None) -> bool:
+        return kinds is None or self.written["kind"] in kinds
+
     def kind_and_selector(
         self, kinds: Mapping[str, Kind] | None, now: datetime
     ) -> tuple[str | None, Mapping[str, Any], tuple[Problem, ...]]:
@@ -145,7 +152,7 @@ class _Draft:
         if kinds is None:
             written = self.written.get("selector", {})
             return name, {key: written[key] for key in written if key != "query"}, ()
-        if name not in kinds:
+        if not self.has_kind_of(kinds):
             place = self.document.place(*self.at, "kind")
             problem = Problem(f"unknown kind '{name}'", place, nearest(name, kinds))
             return None, {}, (problem,)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lading.errors import LadingError, Place, Problem, UserError
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lading.transform.graph import Graph
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
+
+
+# A server to talk to, or only the name under which what Port was sent is on record.
+Need = Literal["anthropic", "port", "destination"]
 
 
 class Watcher(Protocol):
@@ -77,7 +81,7 @@ def open_context(
     now: datetime,
     wait: float = 10.0,
     environment: Environment | None = None,
-    needs: Sequence[ConnectionType] = (),
+    needs: Sequence[Need] = (),
 ) -> Context:
     """Read and check all files of the project, and the connections that will be needed.
 
@@ -148,10 +152,11 @@ def _check_blueprints(project: Project) -> Iterator[Problem]:
         yield from error.problems
 
 
-def unfit(project: Project, kind: ConnectionType) -> Iterator[Problem]:
-    """What keeps the connections of a type from being used, as far as no server is asked."""
+def unfit(project: Project, need: Need) -> Iterator[Problem]:
+    """What keeps the connections from being used for it, as far as no server is asked."""
     from lading.project.load import FILE
 
+    kind: ConnectionType = "anthropic" if need == "anthropic" else "port"
     connections = project.connections_of(kind)
     if kind == "port" and len(connections) != 1:
         message = f"there are {len(connections)} connections to Port, and one is needed"
@@ -159,7 +164,8 @@ def unfit(project: Project, kind: ConnectionType) -> Iterator[Problem]:
         yield Problem(message, Place(FILE), hint)
         return
     for connection in connections:
-        yield from connection.problems() or _without_destination(connection)
+        found = () if need == "destination" else connection.problems()
+        yield from found or _without_destination(connection)
 
 
 def _without_destination(connection: Connection) -> tuple[Problem, ...]:

@@ -87,6 +87,7 @@ def load_project(
         mappings=files.mappings,
         blueprints=files.blueprints,
         kinds=kinds,
+        unread=frozenset(files.broken),
     )
     return project, tuple(found)
 

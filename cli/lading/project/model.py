@@ -184,6 +184,8 @@ class Project:
     mappings: tuple[Document, ...]
     blueprints: tuple[Document, ...]
     kinds: Mapping[str, Kind]
+    # By their schema, the files of which some can't be used: what those declare is not known.
+    unread: frozenset[str] = frozenset()
 
     def connections_of(self, kind: ConnectionType) -> tuple[Connection, ...]:
         """The connections of one type, in the order of the file."""

@@ -44,6 +44,7 @@ class Compiler:
         self._properties = properties
         self._run_started_at = run_started_at
         self._kinds = project.kinds
+        self._some_kinds_unread = "properties" in project.unread
         self._catalog = project.target.database.stem.casefold()
         self._models = {
             (file.schema.casefold(), name.casefold()): name for name, file in files.items()
@@ -66,7 +67,7 @@ class Compiler:
         """The model (None with an error), what it reads, and the findings."""
         wish = self.wish(name)
         if wish.model.is_resource and name not in self._kinds:
-            return None, (), (_no_kind(wish.model),)
+            return None, (), () if self._some_kinds_unread else (_no_kind(wish.model),)
         try:
             rendered = self.renderer.render(wish)
         except UserError as error:

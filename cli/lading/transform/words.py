@@ -61,6 +61,7 @@ class Words:
 
     files: Mapping[str, ModelFile]
     streams: Mapping[str, tuple[str, ...]]
+    all_streams_known: bool
     variables: Mapping[str, Any]
     environment: Mapping[str, str]
 
@@ -101,6 +102,8 @@ class Words:
         return found
 
     def source(self, name: str, stream: str, /) -> SourceTable:
+        if not self.all_streams_known:
+            return SourceTable(name, stream)
         if name not in self.streams:
             raise UserError(f"there is no source '{name}'", hint=nearest(str(name), self.streams))
         if stream not in self.streams[name]:
@@ -156,4 +159,5 @@ def words(project: Project, files: Mapping[str, ModelFile]) -> Words:
         for source in document.data["sources"]:
             names = tuple(stream["name"] for stream in source["streams"])
             streams[source["name"]] = streams.get(source["name"], ()) + names
-    return Words(files, streams, project.variables, project.environment)
+    all_known = "sources" not in project.unread
+    return Words(files, streams, all_known, project.variables, project.environment)
