@@ -29,7 +29,8 @@ def command(dry_run: bool, output: str, select: tuple[str, ...], **options: Any)
     """Fetch what is new of the reports into the raw tables.
 
     What to fetch follows from the selectors in mappings/ and from `extracts:` in sources/. Closed
-    days are not asked for again, unless you say so; the lookback and the current day are.
+    days are not asked for again, unless you say so; the lookback and the current day are. A grouped
+    report has to add up to the ungrouped one.
     """
     from lading.commands.progress import bars
     from lading.commands.project import open_project

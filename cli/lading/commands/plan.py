@@ -21,11 +21,12 @@ def command(**options: Any) -> int:
     from lading.commands.project import open_project
     from lading.commands.report import show_plan
     from lading.pipeline.context import working
-    from lading.pipeline.steps import streams_that_failed_last
+    from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
     from lading.pipeline.sync import plan_push
 
     context = open_project(options, needs=("destination",))
     with bars() as shown, working(context, "plan") as work:
-        planned = plan_push(work, shown, streams_that_failed_last(context))
+        failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
+        planned = plan_push(work, shown, failed, differing)
     show_plan(planned)
     return int(work.incomplete)

@@ -15,19 +15,20 @@ def command(**options: Any) -> int:
     """Send Port the entities that it lacks or that changed since they were last pushed.
 
     Builds the models and runs the mappings on what has landed; fetches nothing. What depends on
-    a report whose last extraction failed is not sent.
+    a report whose last extraction failed, or whose control totals differed in it, is not sent.
     """
     from lading.commands.progress import bars
     from lading.commands.project import open_project
     from lading.commands.report import show_pushed
     from lading.pipeline.context import working
     from lading.pipeline.delivery import push
-    from lading.pipeline.steps import streams_that_failed_last
+    from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
     from lading.pipeline.sync import plan_push
 
     context = open_project(options, needs=("port",))
     with bars() as shown, working(context, "push") as work:
-        planned = plan_push(work, shown, streams_that_failed_last(context))
+        failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
+        planned = plan_push(work, shown, failed, differing)
         result = push(work, planned.plan, shown)
     show_pushed(planned, result)
     return int(work.incomplete)

@@ -11,6 +11,7 @@ from lading.commands.output import complain, count, remark, say, table
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan
     from lading.extract.run import Extraction
     from lading.pipeline.steps import Blocked
@@ -44,6 +45,20 @@ def show_extraction(extraction: Extraction) -> None:
         for failure in tried[:1]:
             message = f"{outcome.extract.stream.name}: {failure.error}"
             complain(message, code="extract_failed", hint=failure.hint)
+    for check in extraction.checks:
+        _show_check(check)
+
+
+def _show_check(check: Check) -> None:
+    if not check.differing:
+        if check.buckets:
+            say(f"Control totals: {count(check.buckets, 'bucket')} of {check.stream} agree")
+        return
+    about = f"{check.differing:,} of {count(check.buckets, 'bucket')} of {check.stream}"
+    say(f"Control totals: {about} differ")
+    for each in check.mismatches:
+        complain(str(each), code="control_total_differs")
+    remark("all of them: lading query 'FROM lading.control_totals'")
 
 
 def show_extraction_plan(plan: Plan, output: str) -> None:

@@ -68,11 +68,17 @@ _OPTIONS = (
         callback=_span,
         help="Fetch closed days of this span before today again, like 35d.",
     ),
+    click.option(
+        "--no-control-totals",
+        cls=Option,
+        is_flag=True,
+        help="Don't fetch the ungrouped reports that grouped ones are compared with.",
+    ),
 )
 
 
 def scope_options(function: Function) -> Function:
-    """From when to when, and which closed days again."""
+    """From when to when, which closed days again, and whether to compare."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -90,5 +96,10 @@ def read_scope(options: dict[str, Any], streams: tuple[str, ...] = ()) -> Scope:
     if start is not None and end is not None and start >= end:
         raise click.UsageError("--end must be after --start")
     return Scope(
-        start, end, frozenset(streams), options.pop("full_refresh"), options.pop("recheck")
+        start,
+        end,
+        frozenset(streams),
+        options.pop("full_refresh"),
+        options.pop("recheck"),
+        not options.pop("no_control_totals"),
     )

@@ -16,8 +16,8 @@ from lading.commands.scope import scope_options
 def command(**options: Any) -> int:
     """Extract, build, map and push: what is new at Anthropic, and what changed of it in Port.
 
-    A report that fails keeps what depends on it from being pushed; the others go on, and the
-    exit code is 1.
+    A report that fails, or that adds up to something else grouped than ungrouped, keeps what
+    depends on it from being pushed; the others go on, and the exit code is 1.
     """
     from lading.commands.progress import bars
     from lading.commands.project import open_project

@@ -3,6 +3,7 @@
 Askings that agree on stream and width share one extract with the union of their dimensions,
 while that stays within what the endpoint takes; beyond it they are split, and each asking is
 answered by exactly one extract. Of each extract's range only what is not closed is asked for.
+Beside the grouped extracts of a stream with control totals goes the ungrouped one, to compare.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import Literal
 from lading.errors import Place, Problem, nearest
 from lading.extract.streams import WIDTHS, Stream
 
-Reason = Literal["new", "gap", "lookback", "current", "recheck", "forced"]
+Reason = Literal["new", "gap", "lookback", "current", "recheck", "forced", "differed"]
 Dimensions = frozenset[str]
+
+# What an extract serves that nobody asks for but the comparison with the grouped ones.
+CONTROL_TOTALS = "control totals"
 
 # Beyond this many different groupings the fewest extracts are no longer searched for.
 EXACT_UP_TO = 10
@@ -79,7 +83,8 @@ class Scope:
 
     `start` and `end` bound the range (a start before the askings' own reaches further back);
     `streams` names the only ones to fetch, all if empty; with `refresh` closed slices are asked
-    for again as well, with `recheck` those that ended within that span before today.
+    for again as well, with `recheck` those that ended within that span before today. Without
+    `control_totals` nothing is fetched for comparison alone, and nothing compared.
     """
 
     start: datetime | None = None
@@ -87,6 +92,7 @@ class Scope:
     streams: frozenset[str] = frozenset()
     refresh: bool = False
     recheck: timedelta = timedelta(0)
+    control_totals: bool = True
 
 
 EVERYTHING = Scope()
@@ -130,8 +136,13 @@ def plan(
         for stream in streams
         if not scope.streams or stream.name in scope.streams
         for width in sorted({each.width for each in asked if each.is_of(stream)})
-        for extract in _extracts(
-            stream, width, [each for each in asked if each.is_of(stream) and each.width == width]
+        for extract in _with_totals(
+            _extracts(
+                stream,
+                width,
+                [each for each in asked if each.is_of(stream) and each.width == width],
+            ),
+            scope,
         )
     )
     requests = tuple(
@@ -174,6 +185,17 @@ def _extracts(stream: Stream, width: str, askings: Sequence[Asking]) -> Iterator
             yield Extract(stream, width, tuple(sorted(grouping)), start, names)
 
 
+def _with_totals(extracts: Iterable[Extract], scope: Scope) -> tuple[Extract, ...]:
+    """A stream's extracts of one width, and the ungrouped one that they are compared with."""
+    found = tuple(extracts)
+    stream, width = found[0].stream, found[0].width
+    wanted = scope.control_totals and stream.control_totals
+    if not wanted or not all(each.dimensions for each in found):
+        return found
+    start = min(each.start for each in found)
+    return (*found, Extract(stream, width, (), start, (CONTROL_TOTALS,)))
+
+
 def _fewest(wanted: set[Dimensions], most: int) -> tuple[Dimensions, ...]:
     """The fewest unions of at most `most` dimensions such that each wanted set is in one."""
     maximal = [each for each in wanted if not any(each < other for other in wanted)]
@@ -212,15 +234,19 @@ def _first_fit(ordered: Sequence[Dimensions], most: int) -> list[Dimensions]:
 
 def _requests(extract: Extract, closed: Landed, now: datetime, scope: Scope) -> Iterator[Request]:
     whole = _within(period_of(extract, now), extract, scope)
-    step = page_span(extract)
     done = closed.get(extract.key)
     for gap in _gaps(whole, tuple(_kept(extract, done or (), now, scope))):
-        start = gap.starting_at
-        while start < gap.ending_at:
-            end = min(start + step, gap.ending_at)
-            period = Period(start, end)
+        for period in pieces(extract, gap):
             yield Request(extract, period, _reason(extract, period, done, now, scope))
-            start = end
+
+
+def pieces(extract: Extract, period: Period) -> Iterator[Period]:
+    """The period, cut into what one request of the extract covers."""
+    start = period.starting_at
+    while start < period.ending_at:
+        end = min(start + page_span(extract), period.ending_at)
+        yield Period(start, end)
+        start = end
 
 
 def _within(whole: Period, extract: Extract, scope: Scope) -> Period:

@@ -27,6 +27,7 @@ from lading.waiting import Interruptions
 from lading.warehouse.runs import naive
 
 if TYPE_CHECKING:
+    from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan, Request
     from lading.http import Session
     from lading.project.model import Connection
@@ -64,16 +65,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What became of the plan. `http_requests` counts every try of every page."""
+    """What became of the plan. `http_requests` counts every try of every page; `checks` say
+    whether what landed agrees with the control totals."""
 
     outcomes: tuple[Outcome, ...]
     http_requests: int
     retries: int
+    checks: tuple[Check, ...] = ()
 
     @property
     def failed_streams(self) -> frozenset[str]:
         """Streams of which at least one request came to nothing."""
         return frozenset(each.extract.stream.name for each in self.outcomes if each.failures)
+
+    @property
+    def differing_streams(self) -> frozenset[str]:
+        """Streams whose control totals differ."""
+        return frozenset(each.stream for each in self.checks if each.differing)
 
 
 @dataclass(slots=True)
@@ -129,10 +137,12 @@ def extract(
     database: Database,
     run: Run,
     report: Report = lambda request, records: None,
+    first_number: int = 1,
 ) -> Extraction:
     """Carry out all requests of the plan; what fails is told, and the others go on.
 
-    `report` is called for each request that has landed in the spool, with its records.
+    `report` is called for each request that has landed in the spool, with its records. The
+    requests are numbered from `first_number` on, which has to be new in the run.
 
     Raises:
         UserError: a key's variable is not set.
@@ -143,9 +153,10 @@ def extract(
     sessions = {name: open_session(connections[name]) for name in sorted(names)}
     spool = Spool(database.spool, run.id)
     try:
+        waiting = enumerate(plan.requests, start=first_number)
         with Interruptions() as interruptions:
             _carry_out(
-                plan, connections, sessions, spool, database, run, books, report, interruptions
+                waiting, connections, sessions, spool, database, run, books, report, interruptions
             )
     finally:
         for session in sessions.values():
@@ -170,7 +181,7 @@ def _outcome(progress: _Progress) -> Outcome:
 
 
 def _carry_out(
-    plan: Plan,
+    waiting: Iterator[tuple[int, Request]],
     connections: Mapping[str, Connection],
     sessions: Mapping[str, Session],
     spool: Spool,
@@ -188,7 +199,6 @@ def _carry_out(
     failed: list[tuple[int, Failure]] = []
     pool = ThreadPoolExecutor(max_workers=most, thread_name_prefix="fetch")
     try:
-        waiting = iter(enumerate(plan.requests, start=1))
         while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
             for future in interruptions.first_of(under_way):
                 number, request = under_way.pop(future)

@@ -26,7 +26,8 @@ class Stream:
 
     A `window` stream is a time range of buckets followed by a cursor; a `day` stream is one
     chain of pages for each UTC day. `page_sizes` are the most buckets (by width) or records
-    (under "1d") that one page may have.
+    (under "1d") that one page may have. `control_totals` are the paths, below a bucket's
+    results, of the figures whose sums must not depend on the grouping.
     """
 
     connection: str
@@ -41,6 +42,7 @@ class Stream:
     has_current_period: bool
     lookback: timedelta
     place: Place
+    control_totals: tuple[str, ...] = ()
 
 
 def read_streams(project: Project) -> tuple[Stream, ...]:
@@ -76,6 +78,9 @@ def _check(
         place = document.place(*at, "iterate")
         message = "a day stream has no bucket widths and no group_by; page_size is one number"
         yield Problem(message, place)
+    if stream.get("control_totals") and not dimensions:
+        message = "control totals compare grouped figures, and this stream has no group_by"
+        yield Problem(message, document.key_place(*at, "control_totals"))
     if isinstance(sizes, dict):
         for width in widths:
             if width not in sizes:
@@ -107,6 +112,7 @@ def _stream(
         has_current_period=stream.get("current_period", "included") == "included",
         lookback=_span(stream.get("lookback", LOOKBACK)),
         place=document.place(*at),
+        control_totals=tuple(stream.get("control_totals", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -47,25 +48,41 @@ def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:
 
 
 def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extraction:
-    """Fetch what is asked for and not closed yet, within a scope."""
+    """Fetch what is asked for and not closed yet, within a scope, and compare it with its
+    control totals."""
+    from lading.extract.totals import check_totals
+
+    planned = plan_extraction(work.context, scope)
+    extraction = _fetch(work, watcher, planned)
+    if scope.control_totals:
+        extraction = check_totals(
+            planned,
+            extraction,
+            lambda again: _fetch(work, watcher, again, len(planned.requests) + 1),
+            work.context.database,
+            work.run,
+        )
+    work.incomplete |= bool(extraction.failed_streams or extraction.differing_streams)
+    return extraction
+
+
+def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -> Extraction:
     from lading.extract.run import extract as carry_out
 
-    context = work.context
-    planned = plan_extraction(context, scope)
+    for name, total in Counter(each.extract.stream.name for each in planned.requests).items():
+        watcher.start(name, total)
     for one in planned.extracts:
         requests = [each for each in planned.requests if each.extract is one]
-        watcher.start(one.stream.name, len(requests))
         if requests:
             _say_what(one, requests)
-    extraction = carry_out(
+    return carry_out(
         planned,
-        context.project.connections,
-        context.database,
+        work.context.project.connections,
+        work.context.database,
         work.run,
         lambda request, records: watcher.advance(request.extract.stream.name),
+        first_number,
     )
-    work.incomplete |= bool(extraction.failed_streams)
-    return extraction
 
 
 def _say_what(one: Extract, requests: Sequence[Request]) -> None:
@@ -114,17 +131,27 @@ def build(work: Work, watcher: Watcher) -> tuple[NodeResult, ...]:
 
 
 def blocked(
-    context: Context, failed_streams: Iterable[str], nodes: Sequence[NodeResult]
+    context: Context,
+    failed_streams: Iterable[str],
+    differing_streams: Iterable[str],
+    nodes: Sequence[NodeResult],
 ) -> tuple[Blocked, ...]:
-    """The resources that depend on a stream or a model that failed."""
+    """The resources that depend on a stream or a model that failed, or on a stream whose control
+    totals differ."""
     streams = frozenset(failed_streams)
+    differing = frozenset(differing_streams)
     models = frozenset(each.model.name for each in nodes if each.status != "ok")
     found = []
     for resource in context.resources:
-        bad_streams = sorted(streams & context.graph.streams(resource.model))
+        needed = context.graph.streams(resource.model)
+        bad_streams = sorted(streams & needed)
+        bad_totals = sorted(differing & needed)
         bad_models = sorted(models & context.graph.ancestors([resource.model]))
         if bad_streams:
             found.append(Blocked(resource.name, f"{', '.join(bad_streams)} could not be fetched"))
+        elif bad_totals:
+            why = f"control totals of {', '.join(bad_totals)} differ"
+            found.append(Blocked(resource.name, why))
         elif bad_models:
             found.append(Blocked(resource.name, f"{', '.join(bad_models)} could not be built"))
     return tuple(found)
@@ -144,6 +171,14 @@ def streams_that_failed_last(context: Context) -> frozenset[str]:
         ).fetchall()
     known = {(stream.connection, stream.name) for stream in context.streams}
     return frozenset(stream for connection, stream in rows if (connection, stream) in known)
+
+
+def streams_that_differed_last(context: Context) -> frozenset[str]:
+    """The streams whose control totals differed in their last extraction."""
+    from lading.extract.totals import streams_that_differ
+
+    with context.database.reading() as connection:
+        return streams_that_differ(connection)
 
 
 def _say_node(number: int, total: int, result: NodeResult) -> None:

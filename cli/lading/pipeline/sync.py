@@ -36,10 +36,12 @@ class Synced:
     pushed: PushResult
 
 
-def plan_push(work: Work, watcher: Watcher, failed_streams: Iterable[str]) -> Planned:
+def plan_push(
+    work: Work, watcher: Watcher, failed_streams: Iterable[str], differing_streams: Iterable[str]
+) -> Planned:
     """Build the models, run the mappings, and compare with what Port took."""
     nodes = build(work, watcher)
-    out = blocked(work.context, failed_streams, nodes)
+    out = blocked(work.context, failed_streams, differing_streams, nodes)
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
     return Planned(nodes, out, plan(work, mapped))
@@ -48,5 +50,5 @@ def plan_push(work: Work, watcher: Watcher, failed_streams: Iterable[str]) -> Pl
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
     """Extract, build, map and push; what fails keeps back what depends on it, and no more."""
     extraction = extract(work, watcher, scope)
-    planned = plan_push(work, watcher, extraction.failed_streams)
+    planned = plan_push(work, watcher, extraction.failed_streams, extraction.differing_streams)
     return Synced(extraction, planned, push(work, planned.plan, watcher))

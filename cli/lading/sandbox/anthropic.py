@@ -14,6 +14,7 @@ from lading.sandbox.organisation import Organisation
 from lading.sandbox.queries import (
     SPEED_BETA,
     BadQuery,
+    BucketQuery,
     as_rfc3339,
     read_code_query,
     read_cost_query,
@@ -68,7 +69,9 @@ class AnthropicStandIn:
     max_bucket_results  if set, a page of more than one bucket that would hold more result rows is
                         refused with a 400
     faults              of its own kinds: `dense` (that 400 for every `limit` above the fault's),
-                        `repeated_cursor` (`next_page` leads to the same page again)
+                        `repeated_cursor` (`next_page` leads to the same page again),
+                        `undercount` (in a grouped answer each `every`-th bucket, counted from
+                        1970 on, lacks its last result)
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class AnthropicStandIn:
         self.api_key = api_key
         self.now = now
         self.max_bucket_results = max_bucket_results
-        self.faults = Faults(own_kinds=("dense", "repeated_cursor"))
+        self.faults = Faults(own_kinds=("dense", "repeated_cursor", "undercount"))
         self._request_numbers = count(1)
         self._server = StandIn("Anthropic", self._handle, self.faults, port, self._error)
         self.base_url = self._server.base_url
@@ -154,22 +157,24 @@ class AnthropicStandIn:
         with_speed = SPEED_BETA in (beta.strip() for beta in betas.split(","))
         query = read_usage_query(request.query, now, with_speed)
         page = usage_page(self.organisation, query, now, with_speed)
-        return self._buckets(request, page, query.limit)
+        return self._buckets(request, page, query)
 
     def _cost(self, request: Request) -> dict[str, Any]:
         now = self.now()
         query = read_cost_query(request.query, now)
-        return self._buckets(request, cost_page(self.organisation, query, now), query.limit)
+        return self._buckets(request, cost_page(self.organisation, query, now), query)
 
     def _claude_code(self, request: Request) -> dict[str, Any]:
         query = read_code_query(request.query, self.now() - CODE_LAG)
         return _envelope(request, code_page(self.organisation, query), query.limit)
 
-    def _buckets(self, request: Request, page: Page, limit: int) -> dict[str, Any]:
-        most = self.max_bucket_results
-        if most is not None and page.rows > most and limit > 1:
+    def _buckets(self, request: Request, page: Page, query: BucketQuery) -> dict[str, Any]:
+        fault, most = request.fault, self.max_bucket_results
+        if most is not None and page.rows > most and query.limit > 1:
             raise BadQuery(TOO_DENSE)
-        return _envelope(request, page, limit)
+        if fault is not None and fault.kind == "undercount" and query.group_by:
+            _lose_results(page, query.width.span, fault.every)
+        return _envelope(request, page, query.limit)
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -192,6 +197,13 @@ class AnthropicStandIn:
         }
         envelope = {"type": "error", "error": error, "request_id": headers["request-id"]}
         return json_response(status, envelope, headers)
+
+
+def _lose_results(page: Page, span: timedelta, every: int) -> None:
+    for bucket in page.data:
+        number = datetime.fromisoformat(bucket["starting_at"]).timestamp() // span.total_seconds()
+        if number % every == 0:
+            del bucket["results"][-1:]
 
 
 def _envelope(request: Request, page: Page, limit: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ STATUS_KINDS = {
     str(status): status for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504, 529)
 }
 TRANSPORT_KINDS = ("reset", "truncated", "garbled", "redirect", "slow")
-LASTING_KINDS = ("dense", "repeated_cursor", "207")
+LASTING_KINDS = ("dense", "repeated_cursor", "undercount", "207")
 
 
 class Asked(Protocol):
@@ -39,7 +39,8 @@ class Fault:
     to           where a `redirect` points
     seconds      how long `slow` waits before it answers
     limit        the largest `limit` that `dense` lets through
-    every        which entities of a bulk request a `207` refuses: each n-th
+    every        which entities of a bulk request a `207` refuses, and which buckets an
+                 `undercount` makes smaller: each n-th
     """
 
     kind: str
@@ -102,7 +103,8 @@ class Faults:
         """`kind` or `kind:option=value,…`, as in `429:path=cost_report,times=3,retry_after=1`.
 
         `times=always` lasts; so do, unless `times` is given, the kinds that describe a condition
-        and not an event (`dense`, `repeated_cursor`, `207`). ValueError: what is wrong with it.
+        and not an event (`dense`, `repeated_cursor`, `undercount`, `207`). ValueError: what is
+        wrong with it.
         """
         kind, _, options = text.strip().partition(":")
         self._check_kind(kind)

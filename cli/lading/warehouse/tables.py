@@ -37,6 +37,20 @@ CREATE TABLE IF NOT EXISTS lading.slices (
     closed BOOLEAN NOT NULL, fetched_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL
 );
 
+-- Where a grouped report and the ungrouped one differ: one row per run, bucket and field. A
+-- figure that is NULL could not be added up.
+CREATE TABLE IF NOT EXISTS lading.control_totals (
+    run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL, stream VARCHAR NOT NULL,
+    request JSON NOT NULL, starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL,
+    field VARCHAR NOT NULL, grouped DECIMAL(38, 15), ungrouped DECIMAL(38, 15)
+);
+
+-- One row per comparison of a stream: how many buckets, and how many of them differed.
+CREATE TABLE IF NOT EXISTS lading.control_checks (
+    run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL, stream VARCHAR NOT NULL,
+    buckets BIGINT NOT NULL, differing BIGINT NOT NULL, checked_at TIMESTAMP NOT NULL
+);
+
 -- What the mappings make of the database's content: the last plan's entities.
 CREATE TABLE IF NOT EXISTS lading.entities (
     resource VARCHAR NOT NULL, kind VARCHAR NOT NULL, blueprint VARCHAR NOT NULL,
