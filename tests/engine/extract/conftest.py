@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from lading import log
 from lading.errors import Place
 from lading.extract.landing import closed_periods
-from lading.extract.plan import Asking, Plan, plan
+from lading.extract.plan import Asking, Plan, Scope, plan
 from lading.extract.run import Extraction, extract, recover
 from lading.extract.streams import Stream, read_streams
 from lading.project.environment import Environment
@@ -156,7 +156,8 @@ class Bench:
         """What a run would ask for now."""
         streams, _ = self.load()
         with self.database.reading() as connection:
-            return plan(streams, askings, closed_periods(connection), self.now)
+            closed = closed_periods(connection)
+        return plan(streams, askings, closed, self.now, Scope(control_totals=False))
 
     def extract(self, askings: Iterable[Asking] = ASKINGS) -> Done:
         """One run from its begin to its end, as the commands do it."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.errors import Place
-from lading.extract.plan import Asking, Extract, Period, Plan, plan
+from lading.extract.plan import Asking, Extract, Period, Plan, Scope, plan
 from lading.extract.streams import Stream, check_streams, read_streams
 from lading.project.environment import Environment
 from lading.project.load import load_project
@@ -72,7 +72,7 @@ def planned(
 
 
 def without(asked: Sequence[Asking]) -> Plan:
-    return plan(STREAMS, asked, {}, NOW, control_totals=False)
+    return plan(STREAMS, asked, {}, NOW, Scope(control_totals=False))
 
 
 @given(askings)
@@ -157,7 +157,7 @@ def test_each_organisation_has_its_own() -> None:
 )
 def test_it_can_be_turned_off(wanted: Stream) -> None:
     off = not wanted.control_totals
-    extracts = plan([wanted], [ask("a")], {}, NOW, control_totals=off).extracts
+    extracts = plan([wanted], [ask("a")], {}, NOW, Scope(control_totals=off)).extracts
     assert extracts == (Extract(wanted, "1d", ("a",), TODAY - 40 * DAY, ("a resource",)),)
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable
+import threading
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 from lading.sandbox.faults import Fault
-from lading.sandbox.server import Request, Response, json_response
 
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Reckoning
-    from tests.engine.cli.faults.conftest import Relay
+    from tests.engine.cli.totals.conftest import Alter, Mismatches
     from tests.engine.conftest import Desk, Done
 
 USAGE, COST = "/v1/organizations/usage_report/messages", "/v1/organizations/cost_report"
@@ -27,75 +25,20 @@ FIRST = datetime(2026, 2, 1, tzinfo=UTC)
 # closed, and nobody did anything on the second.
 USED = ["2026-02-01", "2026-02-03", "2026-02-04"]
 USAGE_BLUEPRINTS = ("claude_usage_record", "claude_workspace_usage", "claude_model_usage")
-COST_GROUPED = {
-    "stream: cost_report,": "stream: cost_report, dimensions: groupBy,",
-    "values: [1d], default: 1d}": (
-        "values: [1d], default: 1d}\n"
-        "        groupBy: {type: choices, values: [workspace_id, description], default: []}"
-    ),
-}
-
-Edit = Callable[[Request, list[dict[str, Any]]], None]
-
-
-@pytest.fixture
-def late(desk: Desk) -> Desk:
-    """A project that asks for usage and cost of the first days of February alone."""
-    path = desk.root / "mappings/claude.yml"
-    text = path.read_text("utf-8").replace("2026-01-01", "2026-02-01")
-    path.write_text(text.partition("  - kind: claude-code-analytics")[0], "utf-8")
-    return desk
-
-
-@pytest.fixture
-def by_workspace(late: Desk) -> Desk:
-    """The same, with its cost report grouped by workspace."""
-    for old, new in COST_GROUPED.items():
-        late.edit("models/resources/resources.yml", old, new)
-    path = late.root / "mappings/claude.yml"
-    before, kind, after = path.read_text("utf-8").partition("kind: claude-cost-record")
-    after = after.replace("bucketWidth: 1d", "bucketWidth: 1d\n      groupBy: [workspace_id]", 1)
-    path.write_text(before + kind + after, "utf-8")
-    return late
-
-
-@pytest.fixture
-def altered(desk: Desk, relay_before: Callable[[Any], Relay]) -> Callable[[Edit], None]:
-    """Has the buckets of each answer of Anthropic's changed on their way."""
-
-    def alter(edit: Edit) -> None:
-        def meet(relay: Relay, request: Request, number: int) -> Response:
-            answer = relay.pass_on(request)
-            if answer.status != 200 or request.path not in (USAGE, COST):
-                return answer
-            page = json.loads(answer.body)
-            edit(request, page["data"])
-            return json_response(200, page)
-
-        relay_before(desk.anthropic).meet = meet
-
-    return alter
-
-
-def is_grouped(request: Request) -> bool:
-    return any(name == "group_by[]" for name, _ in request.query)
 
 
 def asked(desk: Desk, path: str) -> list[bool]:
     """Which requests of a report were grouped."""
-    return [is_grouped(each) for each in desk.anthropic.requests if each.path == path]
+    return [
+        any(name == "group_by[]" for name, _ in request.query)
+        for request in desk.anthropic.requests
+        if request.path == path
+    ]
 
 
 def named(done: Done) -> list[str]:
     """The figures that a run named, a line for each."""
     return [line for line in done.err.splitlines() if line.startswith("error: usage_messages (")]
-
-
-def mismatches(desk: Desk) -> list[tuple[Any, ...]]:
-    return desk.query(
-        "SELECT starting_at::DATE::VARCHAR, field, grouped, ungrouped FROM lading.control_totals"
-        " ORDER BY ALL"
-    )
 
 
 def held_usage(desk: Desk) -> list[int]:
@@ -115,7 +58,9 @@ def assert_right(desk: Desk, reckoning: Reckoning) -> None:
     )
 
 
-def test_what_agrees_is_said_and_pushed(late: Desk, reckoning: Reckoning) -> None:
+def test_what_agrees_is_said_and_pushed(
+    late: Desk, reckoning: Reckoning, mismatches: Mismatches
+) -> None:
     done = late.run("sync")
     assert done.code == 0, done.err
     # The day that is not over is not compared.
@@ -128,13 +73,15 @@ def test_what_agrees_is_said_and_pushed(late: Desk, reckoning: Reckoning) -> Non
         "WHERE stream = 'usage_messages' GROUP BY ALL ORDER BY 1"
     )
     assert views == [('["model","workspace_id"]', 5, 1), ("[]", 5, 1)]
-    assert mismatches(late) == []
+    assert mismatches() == []
     checks = "SELECT connection, stream, buckets, differing FROM lading.control_checks"
     assert late.query(checks) == [("anthropic", "usage_messages", 4, 0)]
     assert_right(late, reckoning)
 
 
-def test_what_differs_is_named_and_not_pushed(late: Desk, reckoning: Reckoning) -> None:
+def test_what_differs_is_named_and_not_pushed(
+    late: Desk, reckoning: Reckoning, mismatches: Mismatches
+) -> None:
     late.anthropic.faults.add(Fault("undercount", every=1, times=None))
     done = late.run("sync")
     assert done.code == 1
@@ -151,7 +98,7 @@ def test_what_differs_is_named_and_not_pushed(late: Desk, reckoning: Reckoning) 
         "error: usage_messages (anthropic) 1d 2026-02-01T00:00Z: uncached_input_tokens is "
         f"{wrong} by model, workspace_id, and {right} ungrouped"
     )
-    found = mismatches(late)
+    found = mismatches()
     assert sorted({day for day, *_ in found}) == USED
     assert len(found) > 5
     assert ("2026-02-01", "uncached_input_tokens", wrong, right) in found
@@ -181,7 +128,7 @@ def test_a_log_event_tells_machines(late: Desk) -> None:
 
 
 def test_what_came_late_between_the_two_is_fetched_once_more(
-    late: Desk, reckoning: Reckoning
+    late: Desk, reckoning: Reckoning, mismatches: Mismatches
 ) -> None:
     """The first grouped answer lacks something that the next one has."""
     late.anthropic.faults.add(Fault("undercount", query="group_by", every=1, times=1))
@@ -195,7 +142,7 @@ def test_what_came_late_between_the_two_is_fetched_once_more(
     )
     # The days that are over, the closed one with them, and not the present one.
     assert again == [(each, "2026-02-01", "2026-02-05", "landed") for each in (False, True)]
-    assert mismatches(late) == []
+    assert mismatches() == []
     late.forget_requests()
     assert late.run("sync").code == 0
     # The figures that were sent are the right ones; but the present day was left as it came.
@@ -237,108 +184,25 @@ def test_push_alone_follows_the_last_extraction(late: Desk) -> None:
     assert held_usage(late)[0] == 4
 
 
-def test_only_the_buckets_that_differ_are_named(late: Desk) -> None:
+def test_only_the_buckets_that_differ_are_named(late: Desk, mismatches: Mismatches) -> None:
     # Counted from 1970 on, the third of February is a third day.
     late.anthropic.faults.add(Fault("undercount", path=USAGE, every=3, times=None))
     done = late.run("extract")
     assert done.code == 1
     assert "Control totals: 1 of 4 buckets of usage_messages differ" in done.out
-    days = {day for day, *_ in mismatches(late)}
+    days = {day for day, *_ in mismatches()}
     assert len(days) == 1
     assert all(f" 1d {next(iter(days))}T00:00Z: " in line for line in named(done))
 
 
-def test_the_present_bucket_is_not_compared(late: Desk, altered: Callable[[Edit], None]) -> None:
-    def lose(request: Request, buckets: list[dict[str, Any]]) -> None:
+def test_the_present_bucket_is_not_compared(late: Desk, altered: Alter) -> None:
+    def lose(path: str, is_grouped: bool, buckets: list[dict[str, Any]]) -> None:
         for bucket in buckets:
-            if is_grouped(request) and bucket["starting_at"].startswith("2026-02-05"):
+            if is_grouped and bucket["starting_at"].startswith("2026-02-05"):
                 bucket["results"].clear()
 
     altered(lose)
     assert late.run("extract").code == 0
-
-
-@pytest.mark.parametrize("less", ["0.000000001", "0.000000000000001"])
-def test_money_is_compared_to_the_last_decimal(
-    by_workspace: Desk, reckoning: Reckoning, altered: Callable[[Edit], None], less: str
-) -> None:
-    def shave(request: Request, buckets: list[dict[str, Any]]) -> None:
-        for bucket in buckets:
-            if request.path == COST and is_grouped(request) and "02-03" in bucket["starting_at"]:
-                row = bucket["results"][0]
-                row["amount"] = f"{Decimal(row['amount']) - Decimal(less):f}"
-
-    altered(shave)
-    done = by_workspace.run("sync")
-    assert done.code == 1
-    assert "Control totals: 4 buckets of usage_messages agree" in done.out
-    assert "Control totals: 1 of 4 buckets of cost_report differ" in done.out
-    day = datetime(2026, 2, 3, tzinfo=UTC)
-    right = reckoning.cost(by_workspace.now)[day.date()]
-    assert re.search(r"cost_report \(anthropic\) 1d 2026-02-03T00:00Z: amount is ", done.err)
-    assert f"{right - Decimal(less):f}".rstrip("0") + " by workspace_id, and " in done.err
-    assert mismatches(by_workspace) == [("2026-02-03", "amount", right - Decimal(less), right)]
-    assert "claude_cost_record is not pushed: control totals of cost_report differ" in done.err
-    assert by_workspace.held("claude_cost_record") == {}
-    assert held_usage(by_workspace)[0] == 4
-
-
-def test_money_that_agrees(by_workspace: Desk) -> None:
-    done = by_workspace.run("extract")
-    assert done.code == 0, done.err
-    assert "Control totals: 4 buckets of cost_report agree" in done.out
-
-
-@pytest.mark.parametrize("more", [1, -1])
-def test_tokens_are_compared_beyond_what_a_float_holds(
-    late: Desk, altered: Callable[[Edit], None], more: int
-) -> None:
-    vast = 9_007_199_254_740_993
-
-    def swell(request: Request, buckets: list[dict[str, Any]]) -> None:
-        for bucket in buckets:
-            for row in bucket["results"][1:]:
-                row["output_tokens"] = 0
-            if bucket["starting_at"].startswith("2026-02-03"):
-                bucket["results"][0]["output_tokens"] = vast + more * is_grouped(request)
-            elif bucket["results"]:
-                bucket["results"][0]["output_tokens"] = 3
-
-    altered(swell)
-    assert late.run("extract").code == 1
-    assert mismatches(late) == [("2026-02-03", "output_tokens", vast + more, vast)]
-
-
-@pytest.mark.parametrize("value", ["12", None, 1.5, {}, "no number", "missing"])
-def test_what_cannot_be_added_up_does_not_pass_for_nothing(
-    late: Desk, altered: Callable[[Edit], None], value: Any
-) -> None:
-    def spoil(request: Request, buckets: list[dict[str, Any]]) -> None:
-        for bucket in buckets:
-            for row in bucket["results"] if "02-03" in bucket["starting_at"] else ():
-                row["output_tokens"] = value
-                if value == "missing":
-                    del row["output_tokens"]
-
-    altered(spoil)
-    done = late.run("extract")
-    if value == "12":
-        assert mismatches(late)[0][1] == "output_tokens"
-        return
-    assert done.code == 1
-    assert mismatches(late) == [("2026-02-03", "output_tokens", None, None)]
-    (line,) = named(done)
-    assert "output_tokens is nothing that adds up by model, workspace_id, and nothing" in line
-
-
-def test_a_bucket_that_one_of_them_lacks(late: Desk, altered: Callable[[Edit], None]) -> None:
-    def leave_out(request: Request, buckets: list[dict[str, Any]]) -> None:
-        if is_grouped(request):
-            buckets[:] = [each for each in buckets if "02-03" not in each["starting_at"]]
-
-    altered(leave_out)
-    assert late.run("extract").code == 1
-    assert {(day, grouped) for day, _, grouped, _ in mismatches(late)} == {("2026-02-03", 0)}
 
 
 OFF = pytest.mark.parametrize(
@@ -395,7 +259,9 @@ def test_a_history_without_them_is_compared_once_they_are_on(
     assert_right(late, reckoning)
 
 
-def test_a_day_that_could_not_be_fetched_is_not_compared(late: Desk) -> None:
+def test_a_day_that_could_not_be_fetched_is_not_compared(
+    late: Desk, mismatches: Mismatches
+) -> None:
     """What landed of it when it was the present day is no finding beside the whole day."""
     assert late.run("extract").code == 0
     late.now += timedelta(days=1)
@@ -403,7 +269,7 @@ def test_a_day_that_could_not_be_fetched_is_not_compared(late: Desk) -> None:
     done = late.run("sync")
     assert done.code == 1
     assert "claude_usage_record is not pushed: usage_messages could not be fetched" in done.err
-    assert mismatches(late) == []
+    assert mismatches() == []
 
 
 def test_a_grouping_that_is_no_longer_asked_for_is_not_compared(late: Desk) -> None:
@@ -415,18 +281,17 @@ def test_a_grouping_that_is_no_longer_asked_for_is_not_compared(late: Desk) -> N
     assert late.query("SELECT count(DISTINCT request) FROM raw.usage_messages") == [(3,)]
 
 
-def test_a_run_that_was_killed_before_it_compared(
-    late: Desk, relay_before: Callable[[Any], Relay]
-) -> None:
+def test_a_run_that_was_killed_before_it_compared(late: Desk, altered: Alter) -> None:
     """What it had received is compared by the next run, the closed day with the others."""
     held: list[duckdb.DuckDBPyConnection] = []
+    one_at_a_time = threading.Lock()
 
-    def meet(relay: Relay, request: Request, number: int) -> Response:
-        if number == 1:
-            held.append(duckdb.connect(str(late.database)))
-        return relay.pass_on(request)
+    def hold(path: str, is_grouped: bool, buckets: list[dict[str, Any]]) -> None:
+        with one_at_a_time:
+            if not held:
+                held.append(duckdb.connect(str(late.database)))
 
-    relay_before(late.anthropic).meet = meet
+    altered(hold)
     late.anthropic.faults.add(Fault("undercount", every=1, times=None))
     process = late.start("extract")
     assert process.stderr is not None
