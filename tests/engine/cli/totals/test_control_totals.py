@@ -314,3 +314,21 @@ def test_how_many_requests_the_shipped_mapping_takes(desk: Desk) -> None:
     desk.now += timedelta(hours=1)
     assert desk.run("extract").code == 0
     assert len(desk.anthropic.requests) == 7
+
+
+def test_what_is_filled_in_before_the_start_is_compared_and_fetched_again_too(late: Desk) -> None:
+    late.anthropic.faults.add(Fault("undercount", query="group_by", every=1, times=1))
+    done = late.run("extract", "--start", "2026-01-29", "--end", "2026-01-31")
+    assert done.code == 0, done.err
+    assert "usage_messages: 2 of 2 buckets differ grouped and ungrouped" in done.err
+    assert "Control totals: 2 buckets of usage_messages agree" in done.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-control-totals"]])
+def test_the_plan_shows_them(late: Desk, arguments: list[str]) -> None:
+    done = late.run("extract", "--dry-run", "-o", "json", *arguments)
+    assert done.code == 0, done.err
+    usage = [each for each in json.loads(done.out) if each["stream"] == "usage_messages"]
+    serves = {tuple(each["group_by"]): each["serves"] for each in usage}
+    assert (serves.pop((), None) == ["control totals"]) is not bool(arguments)
+    assert list(serves) == [("model", "workspace_id")]
