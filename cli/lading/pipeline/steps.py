@@ -69,10 +69,11 @@ def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extracti
 def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -> Extraction:
     from lading.extract.run import extract as carry_out
 
-    for name, total in Counter(each.extract.stream.name for each in planned.requests).items():
-        watcher.start(name, total)
+    totals = Counter(each.extract.stream.name for each in planned.requests)
     for one in planned.extracts:
         requests = [each for each in planned.requests if each.extract is one]
+        if one.stream.name in totals:
+            watcher.start(one.stream.name, totals.pop(one.stream.name))
         if requests:
             _say_what(one, requests)
     return carry_out(

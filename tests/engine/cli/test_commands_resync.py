@@ -82,10 +82,10 @@ def test_nothing_new(desk: Desk) -> None:
     again = desk.run("sync")
     assert again.code == 0, again.err
     assert desk.sent() == []
-    # One each for usage and cost, one for each of four days of Claude Code.
-    assert len(desk.anthropic.requests) == 6
+    # Two for usage, grouped and not, one for cost, one for each of four days of Claude Code.
+    assert len(desk.anthropic.requests) == 7
     assert asked_days(desk)[0] == OPEN_SINCE
-    assert "Fetched with 6 requests" in again.out
+    assert "Fetched with 7 requests" in again.out
     entities = len(desk.port.entities)
     assert desk.query("SELECT count(*) FROM lading.pushed") == [(entities,)]
     pushed = again.out.split("Pushed to Port")[1].splitlines()[2:]

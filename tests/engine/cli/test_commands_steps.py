@@ -31,8 +31,8 @@ def test_extract_lands_and_goes_no_further(late: Desk) -> None:
     done = late.run("extract", environment={"PORT_CLIENT_ID": None, "PORT_CLIENT_SECRET": None})
     assert done.code == 0, done.err
     assert late.port.requests == []
-    # Buckets of five days, four bills, and the records of five days.
-    assert rows(late, "raw.usage_messages") == 5
+    # Buckets of five days, grouped and not, four bills, and the records of five days.
+    assert rows(late, "raw.usage_messages") == 2 * 5
     assert rows(late, "raw.cost_report") == 4
     records = sum(
         len(late.anthropic.organisation.code_records(each, late.now))
@@ -207,7 +207,7 @@ def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
     assert late.query("SELECT stream, count(*) FROM lading.requests GROUP BY ALL ORDER BY 1") == [
         ("claude_code", 5),
         ("cost_report", 1),
-        ("usage_messages", 1),
+        ("usage_messages", 2),
     ]
     assert late.query("SELECT DISTINCT status FROM lading.requests") == [("landed",)]
     closed = late.query(
@@ -217,8 +217,9 @@ def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
         ("claude_code", "2026-02-01"),
         ("cost_report", "2026-02-01"),
         ("usage_messages", "2026-02-01"),
+        ("usage_messages", "2026-02-01"),
     ]
-    assert rows(late, "lading.slices") == 5 + 4 + 5
+    assert rows(late, "lading.slices") == 5 + 4 + 2 * 5
 
 
 def test_a_report_that_was_fetched_since_is_pushed_whatever_its_runs_are_called(

@@ -170,9 +170,9 @@ def test_groups_add_up_to_the_ungrouped_days(
 
 def test_what_does_not_fit_into_five_is_two_extracts(synced: tuple[Desk, Done]) -> None:
     desk, _ = synced
-    assert group_bys(desk, "1d") == [sorted(OTHERS.by), sorted(FIVE.by)]
-    assert group_bys(desk, "1h") == [["workspace_id"]]
-    assert group_bys(desk, "1m") == [["model"]]
+    assert group_bys(desk, "1d") == [[], sorted(OTHERS.by), sorted(FIVE.by)]
+    assert group_bys(desk, "1h") == [[], ["workspace_id"]]
+    assert group_bys(desk, "1m") == [[], ["model"]]
 
 
 def test_views_are_not_added_up_in_marts(synced: tuple[Desk, Done], reckoning: Reckoning) -> None:
@@ -234,5 +234,5 @@ def test_entities_that_a_new_grouping_does_not_change_are_not_sent_again(desk: D
     desk.forget_requests()
     desk.write("mappings/claude.yml", mapping(by_workspace, by_model))
     assert desk.run("sync").code == 0
-    assert group_bys(desk, "1d") == [["model", "workspace_id"]]
+    assert group_bys(desk, "1d") == [[], ["model", "workspace_id"]]
     assert {each["properties"]["view"] for each in desk.sent()} == {"models"}

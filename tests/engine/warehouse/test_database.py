@@ -81,6 +81,8 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
         ).fetchall()
         assert connection.execute("SELECT count(*) FROM lading.runs").fetchall() == [(1,)]
     assert [name for (name,) in tables] == [
+        "lading.control_checks",
+        "lading.control_totals",
         *(f"lading.{each}" for each in ["entities", "pushed", "refused", "requests", "runs"]),
         "lading.slices",
         "raw.claude_code",

@@ -144,9 +144,9 @@ def test_while_it_fetches(
     done = settled()
     if blow is KILL:
         assert "that a run that died had received" in done.err
-    # The 21 ranges that were surely received are not asked for again, but for the two of them
+    # The 21 ranges that were surely received are not asked for again, but for the three of them
     # that reach into the lookback.
-    assert len(relay.requests) <= 40 - 21 + 2
+    assert len(relay.requests) <= 42 - 21 + 3
     assert runs(desk) == blow.runs
 
 
@@ -164,13 +164,13 @@ def test_between_fetching_and_landing(
     relay.meet = meet
     process = start("sync")
     read_until(process.stderr, f"waiting for {desk.database.name}")
-    assert len(relay.requests) == 40
+    assert len(relay.requests) == 42
     assert end(process, signal.SIGKILL)[0] == -signal.SIGKILL
     assert held[0].execute("SELECT count(*) FROM lading.slices").fetchall() == [(0,)]
     held[0].close()
     relay.renew()
-    assert "landed 408 records that a run that died had received" in settled().err
-    assert len(relay.requests) == 6
+    assert "landed 444 records that a run that died had received" in settled().err
+    assert len(relay.requests) == 7
     assert runs(desk) == DIED
 
 
@@ -187,7 +187,7 @@ def test_while_it_builds(desk: Desk, start: Start, settled: Settled, blow: Blow)
     (desk.root / "models/marts/endless.sql").unlink()
     desk.forget_requests()
     settled()
-    assert len(desk.anthropic.requests) == 6
+    assert len(desk.anthropic.requests) == 7
     assert runs(desk) == blow.runs
 
 

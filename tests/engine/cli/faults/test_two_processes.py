@@ -95,7 +95,7 @@ def test_a_second_sync_waits_says_for_whom_and_has_nothing_left_to_do(
     first.communicate(timeout=PATIENCE)
     assert (first.returncode, second.returncode) == (0, 0), err
     assert len(desk.sent()) == len(clean.entities)
-    assert "Fetched with 6 requests" in out
+    assert "Fetched with 7 requests" in out
     settled()
     assert desk.query("SELECT count(*) FROM lading.runs WHERE status = 'done'") == [(3,)]
 
