@@ -23,7 +23,9 @@ SHOWN = 10
 
 
 def show_extraction(extraction: Extraction) -> None:
-    """What was fetched for each extract."""
+    """What was fetched for each extract, and what of it came back different."""
+    from lading.extract.restatements import in_words
+
     if not extraction.outcomes:
         say("Nothing to fetch: no mapping asks for a report.")
         return
@@ -40,6 +42,8 @@ def show_extraction(extraction: Extraction) -> None:
         for each in extraction.outcomes
     ]
     say(table(["stream", "width", "grouped by", "ranges", "records", "failed"], rows))
+    if extraction.restated:
+        say(f"Restated: {in_words(extraction.restated)}")
     for outcome in extraction.outcomes:
         tried = [each for each in outcome.failures if each.tried]
         for failure in tried[:1]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lading.errors import DatabaseError
 from lading.extract.plan import Landed, Period
+from lading.extract.restatements import keep_superseded, put_aside
 from lading.extract.spool import Arrival
 
 if TYPE_CHECKING:
@@ -124,8 +125,9 @@ ORDER BY ALL
 def land(connection: DuckDBPyConnection, arrivals: Sequence[Arrival]) -> int:
     """Put arrivals into the database; gives the number of their records.
 
-    All of them or none: whole slices are replaced, and their bookkeeping with them. What is on
-    record already (its files could not be removed before its run died) is left alone.
+    All of them or none: whole slices are replaced, and their bookkeeping with them; of closed ones
+    that came back different the old rows stay in raw_history. What is on record already (its files
+    could not be removed before its run died) is left alone.
 
     Raises:
         DatabaseError: the spool's files do not hold the records that were put there.
@@ -160,11 +162,14 @@ def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence
     ordered = sorted(arrivals, key=lambda each: (each.connection, each.request, each.starting_at))
     connection.execute(ARRIVALS, {"arrivals": json.dumps(list(_described(ordered)))})
     table = f'raw."{stream}"'
+    had_closed = put_aside(connection, stream)
     connection.execute(REPLACE.format(table=table, and_stream=""))
     arrived = _insert(connection, table, ordered)
     expected = sum(each.records for each in arrivals)
     if arrived != expected:
         raise DatabaseError(f"{stream}: {expected} records were received and {arrived} are there")
+    if had_closed:
+        keep_superseded(connection, stream)
     slices = REPLACE.format(table="lading.slices", and_stream="AND old.stream = a.stream")
     connection.execute(slices)
     connection.execute(SLICES.format(table=table))

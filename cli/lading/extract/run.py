@@ -21,6 +21,7 @@ from lading.errors import (
 from lading.extract.anthropic import open_session
 from lading.extract.fetch import Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
+from lading.extract.restatements import tell_restated
 from lading.extract.spool import Arrival, Spool, left_behind
 from lading.secrets import redact
 from lading.waiting import Interruptions
@@ -29,6 +30,7 @@ from lading.warehouse.runs import naive
 if TYPE_CHECKING:
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan, Request
+    from lading.extract.restatements import Restated
     from lading.http import Session
     from lading.project.model import Connection
     from lading.warehouse.database import Database
@@ -66,12 +68,14 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """What became of the plan. `http_requests` counts every try of every page; `checks` say
-    whether what landed agrees with the control totals."""
+    whether what landed agrees with the control totals, `restated` what was closed and came back
+    different."""
 
     outcomes: tuple[Outcome, ...]
     http_requests: int
     retries: int
     checks: tuple[Check, ...] = ()
+    restated: tuple[Restated, ...] = ()
 
     @property
     def failed_streams(self) -> frozenset[str]:
@@ -126,6 +130,8 @@ def recover(database: Database) -> int:
                     f"can't be read; fetching it again ({error.message})",
                 )
         shutil.rmtree(folder, ignore_errors=True)
+        for run_id in sorted({each.run_id for each in arrivals}):
+            tell_restated(database, run_id)
     if landed:
         log.info("recovered", f"landed {landed} records that a run that died had received")
     return landed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,9 @@ def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:
 
 
 def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extraction:
-    """Fetch what is asked for and not closed yet, within a scope, and compare it with its
-    control totals."""
+    """Fetch what is asked for and not closed yet, within a scope, compare it with its
+    control totals, and tell what was restated."""
+    from lading.extract.restatements import tell_restated
     from lading.extract.totals import check_totals
 
     planned = plan_extraction(work.context, scope)
@@ -62,6 +63,9 @@ def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extracti
             work.context.database,
             work.run,
         )
+    if any(each.landed for each in extraction.outcomes):
+        restated = tell_restated(work.context.database, work.run.id)
+        extraction = replace(extraction, restated=restated)
     work.incomplete |= bool(extraction.failed_streams or extraction.differing_streams)
     return extraction
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
+from lading.sandbox.corrections import Correction, backwards
 from lading.sandbox.faults import Faults
 from lading.sandbox.organisation import Organisation
 from lading.sandbox.queries import (
@@ -68,6 +70,8 @@ class AnthropicStandIn:
     now                 the clock (aware, UTC); may be set to another one at any time
     max_bucket_results  if set, a page of more than one bucket that would hold more result rows is
                         refused with a 400
+    backwards           the rows of a bucket, the records of a page and the keys of all objects
+                        come in reverse order: other bytes, the same values
     faults              of its own kinds: `dense` (that 400 for every `limit` above the fault's),
                         `repeated_cursor` (`next_page` leads to the same page again),
                         `undercount` (in a grouped answer each `every`-th bucket, counted from
@@ -86,12 +90,18 @@ class AnthropicStandIn:
         self.api_key = api_key
         self.now = now
         self.max_bucket_results = max_bucket_results
+        self.backwards = False
         self.faults = Faults(own_kinds=("dense", "repeated_cursor", "undercount"))
         self._request_numbers = count(1)
         self._server = StandIn("Anthropic", self._handle, self.faults, port, self._error)
         self.base_url = self._server.base_url
         self.requests = self._server.requests
         self.failures = self._server.failures
+
+    def restate(self, day: date, *, more: int = 0, late: int = 0, withdrawn: int = 0) -> None:
+        """From now on tell otherwise of a day: of what was used then, of what it cost, and of
+        Claude Code. The figures are those of a `Correction`; an earlier one is given up."""
+        self.organisation = self.organisation.corrected(day, Correction(more, late, withdrawn))
 
     def start(self) -> Self:
         self._server.start()
@@ -166,7 +176,8 @@ class AnthropicStandIn:
 
     def _claude_code(self, request: Request) -> dict[str, Any]:
         query = read_code_query(request.query, self.now() - CODE_LAG)
-        return _envelope(request, code_page(self.organisation, query), query.limit)
+        page = code_page(self.organisation, query)
+        return _envelope(request, self._ordered(page, page.data[::-1]), query.limit)
 
     def _buckets(self, request: Request, page: Page, query: BucketQuery) -> dict[str, Any]:
         fault, most = request.fault, self.max_bucket_results
@@ -174,7 +185,13 @@ class AnthropicStandIn:
             raise BadQuery(TOO_DENSE)
         if fault is not None and fault.kind == "undercount" and query.group_by:
             _lose_results(page, query.width.span, fault.every)
-        return _envelope(request, page, query.limit)
+        return _envelope(request, self._ordered(page, page.data), query.limit)
+
+    def _ordered(self, page: Page, turned: list[dict[str, Any]]) -> Page:
+        """The page as it is to be written; `turned` are its data in the other order."""
+        if not self.backwards:
+            return page
+        return replace(page, data=[backwards(each) for each in turned])
 
     def _headers(self) -> dict[str, str]:
         return {

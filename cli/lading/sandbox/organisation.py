@@ -6,11 +6,14 @@ size agree on every day that both have, and a later clock never changes the past
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from lading.sandbox.claude_code import ORGANIZATION_ID, CodeWork, make_code_work
+from lading.sandbox.corrections import Correction
 from lading.sandbox.cost import CostLine, make_cost_lines
 from lading.sandbox.members import make_members
 from lading.sandbox.usage import UsageEvent, make_usage_events
@@ -43,6 +46,16 @@ class Organisation:
         self.first_day = first_day
         self.last_day = last_day
         self.members = make_members(workspaces, models, developers)
+        self._remember({})
+
+    def corrected(self, day: date, correction: Correction) -> Self:
+        """The same organisation as its reports tell of it once a day has been put right."""
+        other = copy(self)
+        other._remember({**self._corrections, day: correction})
+        return other
+
+    def _remember(self, corrections: Mapping[date, Correction]) -> None:
+        self._corrections = corrections
         self._events = lru_cache(_DAYS_KEPT)(self._make_events)
         self._code_work = lru_cache(_CODE_DAYS_KEPT)(self._make_code_work)
 
@@ -64,7 +77,7 @@ class Organisation:
 
     def cost_lines(self, day: date) -> tuple[CostLine, ...]:
         """The whole day's bill."""
-        if self.is_idle(day):
+        if self.is_idle(day) and not self._events(day):
             return ()
         return make_cost_lines(self.members, self.seed, day, self._events(day))
 
@@ -80,13 +93,23 @@ class Organisation:
         return tuple(record for record in seen if record is not None)
 
     def _make_events(self, day: date) -> tuple[UsageEvent, ...]:
-        if self.is_idle(day):
-            return ()
         busy = 0.3 if day.weekday() >= 5 else 1.0
-        return make_usage_events(self.members, self.seed, day, busy)
+        events = () if self.is_idle(day) else self._events_of(self.seed, day, busy)
+        correction = self._corrections.get(day)
+        if correction is None:
+            return events
+        return correction.of_events(events, self._events_of(self.seed + 1, day, busy))
+
+    def _events_of(self, seed: int, day: date, busy: float) -> tuple[UsageEvent, ...]:
+        return make_usage_events(self.members, seed, day, busy)
 
     def _make_code_work(self, day: date) -> tuple[CodeWork, ...]:
-        if self.is_without_code(day):
-            return ()
         active = 0.25 if day.weekday() >= 5 else 0.7
-        return make_code_work(self.members, self.seed, day, active)
+        work = () if self.is_without_code(day) else self._work_of(self.seed, day, active)
+        correction = self._corrections.get(day)
+        if correction is None:
+            return work
+        return correction.of_code_work(work, self._work_of(self.seed + 1, day, 1.0))
+
+    def _work_of(self, seed: int, day: date, active: float) -> tuple[CodeWork, ...]:
+        return make_code_work(self.members, seed, day, active)

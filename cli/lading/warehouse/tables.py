@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS raw;
+CREATE SCHEMA IF NOT EXISTS raw_history;
 CREATE SCHEMA IF NOT EXISTS lading;
 
 -- One row per invocation of a command that writes.
@@ -51,6 +52,15 @@ CREATE TABLE IF NOT EXISTS lading.control_checks (
     buckets BIGINT NOT NULL, differing BIGINT NOT NULL, checked_at TIMESTAMP NOT NULL
 );
 
+-- One row per closed slice that came back different. Each figure whose sum
+-- over the slice moved, with both sums (of 20 decimals); run_id is the run that fetched the new.
+CREATE TABLE IF NOT EXISTS lading.restatements (
+    run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL, stream VARCHAR NOT NULL,
+    request JSON NOT NULL, starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL,
+    restated_at TIMESTAMP NOT NULL, records_before BIGINT NOT NULL, records_after BIGINT NOT NULL,
+    figures STRUCT(field VARCHAR, before DECIMAL(38, 20), after DECIMAL(38, 20))[] NOT NULL
+);
+
 -- What the mappings make of the database's content: the last plan's entities.
 CREATE TABLE IF NOT EXISTS lading.entities (
     resource VARCHAR NOT NULL, kind VARCHAR NOT NULL, blueprint VARCHAR NOT NULL,
@@ -81,11 +91,19 @@ CREATE TABLE IF NOT EXISTS raw."{stream}" (
     starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, ordinal BIGINT NOT NULL,
     payload JSON NOT NULL, extracted_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL
 );
+
+-- The rows of slices that were restated: when the new ones were fetched, and by which run.
+CREATE TABLE IF NOT EXISTS raw_history."{stream}" (
+    connection VARCHAR NOT NULL, request JSON NOT NULL,
+    starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, ordinal BIGINT NOT NULL,
+    payload JSON NOT NULL, extracted_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL,
+    superseded_at TIMESTAMP NOT NULL, superseded_by VARCHAR NOT NULL
+);
 """
 
 
 def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
-    """Make the tables that are not there yet, with one raw table for each stream."""
+    """Make the tables that are not there yet, with a raw table and its history for each stream."""
     connection.execute(BOOKKEEPING)
     for stream in sorted(set(streams)):
         connection.execute(RAW.format(stream=stream))

@@ -1,0 +1,258 @@
+"""Closed slices that come back different.
+
+What they were goes to raw_history, and by how much their figures moved to lading.restatements,
+in the transaction that puts the new rows in place. An open slice is expected to change: that is
+no restatement. Records are compared as JSON values: the order of records, of object keys
+and of the rows in a record's lists does not count, nor do zeros at a fraction's end. Another
+notation of a number (1e2 for 100) does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from lading import log
+from lading.extract.streams import WIDTHS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from lading.warehouse.database import Database
+
+UNITS = {WIDTHS["1d"]: "day", WIDTHS["1h"]: "hour", WIDTHS["1m"]: "minute"}
+# Words in the names of tokens and money; other figures are only counted.
+TOLD = ("tokens", "amount")
+
+RETURNED = """
+CREATE OR REPLACE TEMP TABLE returned AS
+SELECT row_number() OVER () AS slice, s.connection, s.stream, s.request, s.starting_at,
+    s.ending_at, a.fetched_at, a.run_id
+FROM lading.slices AS s
+JOIN arrivals AS a ON a.connection = s.connection AND a.stream = s.stream
+    AND a.request = s.request AND s.starting_at >= a.starting_at AND s.starting_at < a.ending_at
+WHERE s.closed
+"""
+
+SUPERSEDED = """
+CREATE OR REPLACE TEMP TABLE superseded AS
+SELECT returned.slice, old.*
+FROM returned JOIN {table} AS old USING (connection, request, starting_at)
+"""
+
+VERSIONS = """
+CREATE OR REPLACE TEMP VIEW versions AS
+SELECT slice, false AS is_new, payload FROM superseded
+UNION ALL
+SELECT slice, true, new.payload
+FROM returned JOIN {table} AS new USING (connection, request, starting_at)
+"""
+
+# Most slices come back as they were, to the byte.
+CHANGED = """
+CREATE OR REPLACE TEMP TABLE changed AS
+SELECT slice FROM versions GROUP BY slice
+HAVING list_sort(list(md5(payload)) FILTER (is_new))
+    IS DISTINCT FROM list_sort(list(md5(payload)) FILTER (NOT is_new))
+"""
+
+# DuckDB reads JSON numbers as doubles, so they are made text first, digit by digit. All text gets
+# a colon at its end and every number one before it: a text never passes for a number.
+NORMAL = r"""
+CREATE OR REPLACE TEMP TABLE normal AS
+SELECT slice, is_new, json_normalize(regexp_replace(
+    payload,
+    '"((?:[^"\\]|\\.)*)"|(-?[0-9]+(?:[.][0-9]*[1-9])?)[.]?0*([eE][-+0-9]+)?',
+    '"\1:\2\3"', 'g'
+)::JSON) AS record
+FROM versions SEMI JOIN changed USING (slice)
+"""
+
+# A record that names a key twice is no map, and the order of its lists counts.
+RESTATED = """
+CREATE OR REPLACE TEMP TABLE restated AS
+WITH canonical AS (
+    SELECT slice, is_new, md5(coalesce(list_transform(
+        map_entries(from_json(record, '"MAP(VARCHAR, JSON)"')),
+        lambda member: {'key': member.key, 'value': CASE json_type(member.value)
+            WHEN 'ARRAY' THEN list_sort(from_json(member.value, '["JSON"]')::VARCHAR[])::VARCHAR
+            ELSE member.value::VARCHAR END}
+    )::VARCHAR, record::VARCHAR)) AS record
+    FROM normal
+),
+different AS (
+    SELECT slice, count(*) FILTER (NOT is_new) AS records_before,
+        count(*) FILTER (is_new) AS records_after
+    FROM canonical GROUP BY slice
+    HAVING list_sort(list(record) FILTER (is_new))
+        IS DISTINCT FROM list_sort(list(record) FILTER (NOT is_new))
+)
+SELECT * FROM returned JOIN different USING (slice)
+"""
+
+HISTORY = """
+INSERT INTO {history}
+SELECT old.* EXCLUDE (slice), restated.fetched_at, restated.run_id
+FROM superseded AS old JOIN restated USING (slice)
+ORDER BY old.connection, old.request, old.starting_at, old.ordinal
+"""
+
+# Figures are numbers, and amounts: these the cost report writes as text. What is too large for
+# any count of tokens is none.
+MOVED = """
+INSERT INTO lading.restatements
+WITH RECURSIVE nodes(slice, is_new, field, value) AS (
+    SELECT slice, is_new, '', record FROM normal SEMI JOIN restated USING (slice)
+    UNION ALL
+    SELECT slice, is_new, field || coalesce('.' || left(member.key, -1), ''), member.value
+    FROM (
+        SELECT slice, is_new, field, unnest(CASE json_type(value)
+            WHEN 'OBJECT' THEN map_entries(from_json(value, '"MAP(VARCHAR, JSON)"'))
+            ELSE list_transform(
+                from_json(value, '["JSON"]'), lambda item: {'key': NULL::VARCHAR, 'value': item}
+            ) END) AS member
+        FROM nodes WHERE json_type(value) IN ('OBJECT', 'ARRAY')
+    )
+),
+figures AS (
+    SELECT slice, is_new, regexp_replace(field, '^[.](results[.])?', '') AS field,
+        TRY_CAST(CASE WHEN value ->> '$' NOT LIKE '%:' THEN substr(value ->> '$', 2)
+            WHEN field LIKE '%amount' THEN left(value ->> '$', -1) END AS DECIMAL(38, 20)) AS figure
+    FROM nodes WHERE json_type(value) = 'VARCHAR'
+),
+sums AS (
+    SELECT slice, field,
+        coalesce(sum(figure) FILTER (NOT is_new), 0)::DECIMAL(38, 20) AS before,
+        coalesce(sum(figure) FILTER (is_new), 0)::DECIMAL(38, 20) AS after
+    FROM figures WHERE abs(figure) < 10000000000000
+    GROUP BY slice, field
+),
+moved AS (
+    SELECT slice, list({'field': field, 'before': before, 'after': after} ORDER BY field) AS figures
+    FROM sums WHERE before <> after
+    GROUP BY slice
+)
+SELECT run_id, connection, stream, request, starting_at, ending_at, fetched_at,
+    records_before, records_after, coalesce(figures, [])
+FROM restated LEFT JOIN moved USING (slice)
+ORDER BY connection, request, starting_at
+"""
+
+OF_RUN = """
+WITH slices AS (SELECT * FROM lading.restatements WHERE run_id = $run),
+sums AS (
+    SELECT connection, stream, request, figure.field AS field,
+        sum(figure.after - figure.before) AS moved
+    FROM (SELECT connection, stream, request, unnest(figures) AS figure FROM slices)
+    GROUP BY connection, stream, request, field
+),
+moved AS (
+    SELECT connection, stream, request, list((field, moved) ORDER BY field) AS figures
+    FROM sums WHERE moved <> 0
+    GROUP BY connection, stream, request
+)
+SELECT connection, stream, request::VARCHAR, max(ending_at - starting_at), count(*),
+    coalesce(any_value(moved.figures), [])
+FROM slices LEFT JOIN moved USING (connection, stream, request)
+GROUP BY connection, stream, request
+ORDER BY connection, stream, request
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What a run found restated of one request: how many slices, each of `length`, and by how
+    much the sum of each figure moved; fields are named as in lading.restatements."""
+
+    connection: str
+    stream: str
+    request: str
+    length: timedelta
+    slices: int
+    moved: tuple[tuple[str, Decimal], ...]
+
+
+def put_aside(connection: DuckDBPyConnection, stream: str) -> bool:
+    """Copy the rows of closed slices that are about to be replaced; False if there are none.
+
+    To be called within landing's transaction, with its table of the stream's arrivals in place.
+    """
+    if not _made(connection, RETURNED):
+        return False
+    connection.execute(SUPERSEDED.format(table=f'raw."{stream}"'))
+    return True
+
+
+def keep_superseded(connection: DuckDBPyConnection, stream: str) -> None:
+    """Put on record which of the slices that were put aside are no longer the same.
+
+    To be called once the new rows are in place.
+    """
+    connection.execute(VERSIONS.format(table=f'raw."{stream}"'))
+    if all(_made(connection, step) for step in (CHANGED, NORMAL, RESTATED)):
+        connection.execute(HISTORY.format(history=f'raw_history."{stream}"'))
+        connection.execute(MOVED)
+
+
+def _made(connection: DuckDBPyConnection, step: str) -> int:
+    return int(connection.execute(step).fetchall()[0][0])
+
+
+def tell_restated(database: Database, run_id: str) -> tuple[Restated, ...]:
+    """What landed restated of what the run fetched, a request each; says so in the log."""
+    with database.reading() as connection:
+        rows = connection.execute(OF_RUN, {"run": run_id}).fetchall()
+    restated = tuple(Restated(*key, tuple(moved)) for *key, moved in rows)
+    for each in restated:
+        log.info(
+            "restated",
+            f"closed before, and different now: {in_words([each])}",
+            connection=each.connection,
+            stream=each.stream,
+            request=each.request,
+            slices=each.slices,
+            moved={field: str(moved) for field, moved in each.moved},
+        )
+    return restated
+
+
+def in_words(restated: Sequence[Restated]) -> str:
+    """`usage_messages 3 days (+1,204 output_tokens), cost_report 1 day (-12.34 amount)`.
+
+    Requests of one stream are views of the same figures: they are never added up, and those
+    that moved alike are told once.
+    """
+    told: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for each in restated:
+        views = told.setdefault((each.connection, each.stream), {})
+        views.setdefault(_extent(each), []).append(_grouping(each))
+    several = len({connection for connection, _ in told}) > 1
+    return ", ".join(
+        f"{f'{connection}: ' if several else ''}{stream}"
+        f"{groupings[0] if len(views) > 1 else ''} {extent}"
+        for (connection, stream), views in told.items()
+        for extent, groupings in views.items()
+    )
+
+
+def _grouping(restated: Restated) -> str:
+    dimensions = json.loads(restated.request).get("group_by")
+    return f" by {', '.join(dimensions)}" if dimensions else ""
+
+
+def _extent(restated: Restated) -> str:
+    unit = UNITS.get(restated.length, "slice")
+    number = f"{restated.slices:,} {unit}{'' if restated.slices == 1 else 's'}"
+    shown = [each for each in restated.moved if any(word in each[0] for word in TOLD)]
+    figures = [f"{_plain(moved)} {field}" for field, moved in shown]
+    if others := len(restated.moved) - len(shown):
+        figures.append(f"{others} other figure{'' if others == 1 else 's'}")
+    return f"{number} ({', '.join(figures)})" if figures else number
+
+
+def _plain(moved: Decimal) -> str:
+    return f"{moved:+,f}".rstrip("0").rstrip(".")
