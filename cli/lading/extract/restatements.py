@@ -101,8 +101,8 @@ FROM superseded AS old JOIN restated USING (slice)
 ORDER BY old.connection, old.request, old.starting_at, old.ordinal
 """
 
-# Figures are numbers, and amounts: these the cost report writes as text. What is too large for
-# any count of tokens is none.
+# Figures are numbers, and amounts: these the cost report writes as text. What adds up to 1e18 or
+# more is none: numbers that are names may do so, and their sum is nobody's concern.
 MOVED = """
 INSERT INTO lading.restatements
 WITH RECURSIVE nodes(slice, is_new, field, value) AS (
@@ -125,15 +125,21 @@ figures AS (
     FROM nodes WHERE json_type(value) = 'VARCHAR'
 ),
 sums AS (
+    SELECT slice, is_new, field, sum(trunc(figure)) AS whole, sum(figure - trunc(figure)) AS rest
+    FROM figures WHERE figure IS NOT NULL GROUP BY slice, is_new, field
+),
+totals AS (
+    SELECT slice, is_new, field, TRY(whole::DECIMAL(38, 20) + rest) AS total FROM sums
+),
+both_sums AS (
     SELECT slice, field,
-        coalesce(sum(figure) FILTER (NOT is_new), 0)::DECIMAL(38, 20) AS before,
-        coalesce(sum(figure) FILTER (is_new), 0)::DECIMAL(38, 20) AS after
-    FROM figures WHERE abs(figure) < 10000000000000
-    GROUP BY slice, field
+        coalesce(any_value(total) FILTER (NOT is_new), 0)::DECIMAL(38, 20) AS before,
+        coalesce(any_value(total) FILTER (is_new), 0)::DECIMAL(38, 20) AS after
+    FROM totals GROUP BY slice, field HAVING bool_and(total IS NOT NULL)
 ),
 moved AS (
     SELECT slice, list({'field': field, 'before': before, 'after': after} ORDER BY field) AS figures
-    FROM sums WHERE before <> after
+    FROM both_sums WHERE before <> after
     GROUP BY slice
 )
 SELECT run_id, connection, stream, request, starting_at, ending_at, fetched_at,
