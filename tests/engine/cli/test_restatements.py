@@ -437,3 +437,16 @@ def test_a_day_may_be_restated_again(synced: Desk) -> None:
         SELECT sum(figure.after - figure.before)
         FROM (SELECT unnest(figures) AS figure FROM lading.restatements)""")
     assert total == [(0,)]
+
+
+def test_the_model_has_a_row_where_no_sum_moved(synced: Desk) -> None:
+    change(
+        synced,
+        "INSERT INTO lading.restatements VALUES ('run', 'anthropic', 'claude_code', "
+        """'{"path": "/v1/claude_code"}', '2026-02-03', '2026-02-04', '2026-02-05', 3, 4, [])""",
+    )
+    assert synced.run("build").code == 0
+    rows = synced.query("""
+        SELECT records_before, records_after, field, before, after, moved
+        FROM marts.restatements""")
+    assert rows == [(3, 4, None, None, None, None)]
