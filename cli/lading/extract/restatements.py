@@ -212,7 +212,10 @@ def tell_restated(database: Database, run_id: str) -> tuple[Restated, ...]:
     """What landed restated of what the run fetched, a request each; says so in the log."""
     with database.reading() as connection:
         rows = connection.execute(OF_RUN, {"run": run_id}).fetchall()
-    restated = tuple(Restated(*key, tuple(moved)) for *key, moved in rows)
+    restated = tuple(
+        Restated(name, stream, request, length, slices, tuple(moved))
+        for name, stream, request, length, slices, moved in rows
+    )
     for each in restated:
         log.info(
             "restated",

@@ -46,16 +46,17 @@ class Organisation:
         self.first_day = first_day
         self.last_day = last_day
         self.members = make_members(workspaces, models, developers)
-        self._remember({})
+        self._remember({}, None)
 
     def corrected(self, day: date, correction: Correction) -> Self:
         """The same organisation as its reports tell of it once a day has been put right."""
         other = copy(self)
-        other._remember({**self._corrections, day: correction})
+        other._remember({**self._corrections, day: correction}, self)
         return other
 
-    def _remember(self, corrections: Mapping[date, Correction]) -> None:
+    def _remember(self, corrections: Mapping[date, Correction], before: Self | None) -> None:
         self._corrections = corrections
+        self._before = before  # which has the other days at hand
         self._events = lru_cache(_DAYS_KEPT)(self._make_events)
         self._code_work = lru_cache(_CODE_DAYS_KEPT)(self._make_code_work)
 
@@ -93,6 +94,8 @@ class Organisation:
         return tuple(record for record in seen if record is not None)
 
     def _make_events(self, day: date) -> tuple[UsageEvent, ...]:
+        if self._before is not None and day not in self._corrections:
+            return self._before._events(day)
         busy = 0.3 if day.weekday() >= 5 else 1.0
         events = () if self.is_idle(day) else self._events_of(self.seed, day, busy)
         correction = self._corrections.get(day)
@@ -104,6 +107,8 @@ class Organisation:
         return make_usage_events(self.members, seed, day, busy)
 
     def _make_code_work(self, day: date) -> tuple[CodeWork, ...]:
+        if self._before is not None and day not in self._corrections:
+            return self._before._code_work(day)
         active = 0.25 if day.weekday() >= 5 else 0.7
         work = () if self.is_without_code(day) else self._work_of(self.seed, day, active)
         correction = self._corrections.get(day)

@@ -61,7 +61,7 @@ def test_build_needs_no_key(late: Desk) -> None:
     assert rows(late, "marts.usage_by_day") == 5
     assert late.anthropic.requests == []
     assert late.port.requests == []
-    assert "Built 12 models; 0 failed, 0 skipped." in done.out
+    assert "Built 13 models; 0 failed, 0 skipped." in done.out
 
 
 def test_build_leaves_the_sql_as_duckdb_gets_it(late: Desk) -> None:
@@ -98,7 +98,7 @@ def test_a_model_that_fails_leaves_out_what_reads_it_and_no_more(late: Desk) -> 
     late.write("models/marts/words.sql", "select 'made all the same' as word\n")
     done = late.run("build")
     assert done.code == 1
-    assert done.out == "Built 11 models; 1 failed, 1 skipped.\n"
+    assert done.out == "Built 12 models; 1 failed, 1 skipped.\n"
     lines = done.err.splitlines()
     [failed] = [line for line in lines if " ERROR " in line]
     assert "models/staging/cost_results.sql" in failed

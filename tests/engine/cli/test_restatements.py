@@ -1,26 +1,30 @@
-"""Days that come back different once they are over: what they were, and how much moved."""
+"""Closed days that come back different: what they were, and how much moved."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Desk, Done
+    from tests.engine.conftest import Desk, Done, MakeDesk
 
     from lading.sandbox.organisation import Organisation
 
 START = "2026-02-01"
-# Days that are over and within the lookback on the fifth of February.
+# On the eighth of February the fifth is open, and what is before it is closed.
+NOW = datetime(2026, 2, 8, 15, 30, tzinfo=UTC)
+RECHECK = ("--recheck", "6d")
 IDLE_DAY, DAY, OTHER_DAY = date(2026, 2, 2), date(2026, 2, 3), date(2026, 2, 4)
+OPEN_DAY = date(2026, 2, 5)
 LINES_ADDED = "core_metrics.lines_of_code.added"
 STREAMS = ("usage_messages", "cost_report", "claude_code")
 # What the usage report calls a figure, and what the organisation's events call it.
@@ -33,17 +37,6 @@ COUNTERS = {
     "server_tool_use.web_search_requests": "web_search_requests",
     "research_preview.requests": "research_preview_requests",
 }
-RESOURCE = """\
-resources:
-  - kind: claude-usage-record
-    selector: {{startingDate: '2026-02-02T00:00:00Z', query: 'true', {selector}}}
-    port:
-      entity:
-        mappings:
-          identifier: .starting_at
-          blueprint: '"claude_usage_record"'
-          properties: {{output_tokens: '0'}}
-"""
 CHANGES = {
     "more tokens": {"more": 1204},
     "a row more": {"late": 1},
@@ -54,16 +47,56 @@ CHANGES = {
 Figures = dict[str, Decimal]
 
 
-@pytest.fixture
-def synced(desk: Desk) -> Desk:
-    """A desk that has fetched some days, until three days before the present for good."""
-    desk.edit("mappings/claude.yml", "2026-01-01", START)
+EXTRACTS = {
+    "usage_messages": ["group_by: [model, workspace_id]"],
+    "cost_report": ["group_by: []"],
+    "claude_code": ["group_by: []"],
+}
+
+
+@pytest.fixture(scope="module")
+def fetched(make_desk: MakeDesk) -> Path:
+    """A project of sources alone that has fetched some days, until three days ago for good."""
+    desk = make_desk()
+    desk.now = NOW
+    ask_for(desk, EXTRACTS)
     fetch(desk)
+    return desk.root
+
+
+@pytest.fixture
+def synced(desk: Desk, fetched: Path) -> Desk:
+    """A desk with a copy of that project."""
+    shutil.rmtree(desk.root)
+    shutil.copytree(fetched, desk.root)
+    desk.now = NOW
     return desk
 
 
+@pytest.fixture
+def whole(desk: Desk) -> Desk:
+    """A project as it is shipped, for some days."""
+    desk.edit("mappings/claude.yml", "2026-01-01", START)
+    desk.now = NOW
+    return desk
+
+
+def ask_for(desk: Desk, extracts: Mapping[str, Sequence[str]]) -> None:
+    """Leave nothing of the project but its sources, which say what to fetch."""
+    for folder in ("models", "mappings"):
+        shutil.rmtree(desk.root / folder)
+    first, *streams = (desk.root / "sources/claude.yml").read_text("utf-8").split("      - name: ")
+    for index, stream in enumerate(streams):
+        asked = extracts.get(stream.partition("\n")[0], ())
+        lines = [f"          - {{start: '{START}', {each}}}\n" for each in asked]
+        if lines:
+            streams[index] = f"{stream.rstrip()}\n        extracts:\n{''.join(lines)}\n"
+    desk.write("sources/claude.yml", "      - name: ".join([first, *streams]))
+
+
 def fetch(desk: Desk, *options: str) -> Done:
-    done = desk.run("extract", *options)
+    """Fetch what is open, and once more what is closed."""
+    done = desk.run("extract", "--no-control-totals", *RECHECK, *options)
     assert done.code == 0, done.err
     return done
 
@@ -227,50 +260,45 @@ def test_other_order_of_rows_and_keys_restates_nothing(synced: Desk) -> None:
         assert now[0][5] != before[stream][0][5]
 
 
-def test_a_day_that_grew_while_it_went_on_is_no_restatement(synced: Desk) -> None:
-    """The fifth of February, first fetched in its afternoon and then when it was over."""
-    today = synced.now.date()
-    before = [raw(synced, stream, today) for stream in ("usage_messages", "claude_code")]
+def test_a_day_that_is_open_yet_may_change(synced: Desk) -> None:
+    """The fifth of February, over and open on the eighth, and closed when it is fetched next."""
+    synced.anthropic.restate(OPEN_DAY, more=5)
     synced.now += timedelta(days=1)
     done = fetch(synced)
-    after = [raw(synced, stream, today) for stream in ("usage_messages", "claude_code")]
-    assert [[row[5] for row in rows] for rows in before] != [[row[5] for row in r] for r in after]
     assert restatements(synced) == {}
+    assert [history(synced, stream) for stream in STREAMS] == [[], [], []]
     assert "estated" not in done.out + done.err
-    # Once it has been fetched as a day that is over, it counts.
-    synced.anthropic.restate(today, more=5)
+    synced.anthropic.restate(OPEN_DAY, more=6)
     fetch(synced)
-    assert {day for _, day in restatements(synced)} == {today}
+    assert {day for _, day in restatements(synced)} == {OPEN_DAY}
 
 
-def test_days_beyond_the_lookback_are_left_alone(synced: Desk) -> None:
+def test_days_that_are_not_asked_for_again_are_left_alone(synced: Desk) -> None:
     synced.anthropic.restate(date(2026, 2, 1), more=5)
     fetch(synced)
     assert restatements(synced) == {}
 
 
-def test_an_hour_counts_once_it_is_over(desk: Desk) -> None:
-    first, second = two_of_one_hour(desk.anthropic.organisation, desk.now.date())
-    desk.write("mappings/claude.yml", RESOURCE.format(selector="bucketWidth: 1h, groupBy: [model]"))
-    for moment in (first, second):
-        desk.now = moment + timedelta(seconds=1)
-        fetch(desk)
-    assert restatements(desk) == {}
-    assert len(desk.query("SELECT DISTINCT run_id FROM raw.usage_messages")) == 1
-    # Another day's last hour, and a late use of this day in an hour that is over.
+def test_a_full_refresh_finds_what_was_restated(synced: Desk) -> None:
+    synced.anthropic.restate(date(2026, 2, 1), more=5)
+    done = synced.run("extract", "--no-control-totals", "--full-refresh")
+    assert done.code == 0, done.err
+    assert {day for _, day in restatements(synced)} == {date(2026, 2, 1)}
+
+
+def test_an_hour_is_a_slice_of_its_own(desk: Desk) -> None:
+    desk.now = NOW
+    ask_for(desk, {"usage_messages": ["bucket_width: 1h, group_by: [model]"]})
+    fetch(desk)
+    before = raw(desk, "usage_messages")
     desk.anthropic.restate(OTHER_DAY, more=5)
     done = fetch(desk)
     assert "Restated: usage_messages 1 hour (+5 output_tokens)\n" in done.out
     ((start,),) = desk.query("SELECT starting_at FROM lading.restatements")
     last = desk.anthropic.organisation.usage_events(OTHER_DAY)[-1].minute
     assert start == last.replace(minute=0, tzinfo=None)
-
-
-def two_of_one_hour(organisation: Organisation, day: date) -> tuple[datetime, datetime]:
-    """Moments of two uses within one hour, late in the day."""
-    minutes = [event.minute for event in organisation.usage_events(day)]
-    pairs = ((one, other) for one, other in pairwise(minutes) if one < other)
-    return [(one, other) for one, other in pairs if one.hour == other.hour][-1]
+    kept = [row[:8] for row in history(desk, "usage_messages")]
+    assert kept == [row for row in before if row[2] == start]
 
 
 def test_the_summary_says_how_many_and_by_how_much(synced: Desk) -> None:
@@ -314,12 +342,10 @@ def test_the_summary_says_what_got_less(synced: Desk) -> None:
 
 
 def test_views_that_moved_alike_are_told_once(desk: Desk) -> None:
-    """Ten dimensions are two requests; what each says of a day is the same usage."""
-    desk.write(
-        "mappings/claude.yml",
-        RESOURCE.format(selector="groupBy: [model, workspace_id, service_tier, context_window]")
-        + RESOURCE.format(selector="groupBy: [api_key_id, account_id]").partition("\n")[2],
-    )
+    """Six dimensions are two requests; what each says of a day is the same usage."""
+    desk.now = NOW
+    four, two = "[model, workspace_id, service_tier, context_window]", "[api_key_id, account_id]"
+    ask_for(desk, {"usage_messages": [f"group_by: {four}", f"group_by: {two}"]})
     fetch(desk)
     desk.anthropic.restate(DAY, more=5)
     done = fetch(desk)
@@ -328,11 +354,9 @@ def test_views_that_moved_alike_are_told_once(desk: Desk) -> None:
 
 
 def test_views_that_moved_otherwise_are_told_apart(desk: Desk) -> None:
-    desk.write(
-        "mappings/claude.yml",
-        RESOURCE.format(selector="bucketWidth: 1h, groupBy: [model, speed]")
-        + RESOURCE.format(selector="bucketWidth: 1d").partition("\n")[2],
-    )
+    desk.now = NOW
+    views = ["bucket_width: 1h, group_by: [model, speed]", "bucket_width: 1d"]
+    ask_for(desk, {"usage_messages": views})
     fetch(desk)
     desk.anthropic.restate(DAY, more=5)
     done = fetch(desk)
@@ -343,43 +367,52 @@ def test_views_that_moved_otherwise_are_told_apart(desk: Desk) -> None:
     assert told in done.out
 
 
-def test_the_model_has_a_row_for_each_figure(synced: Desk) -> None:
-    before = synced.anthropic.organisation
-    synced.anthropic.restate(DAY, late=1)
-    assert synced.run("sync").code == 0
-    after = synced.anthropic.organisation
-    rows = synced.query(
+def test_what_was_restated_is_in_the_model_and_gets_to_port(whole: Desk) -> None:
+    assert whole.run("sync").code == 0
+    before = whole.anthropic.organisation
+    whole.forget_requests()
+    whole.anthropic.restate(DAY, more=1204)
+    done = whole.run("sync", *RECHECK)
+    assert done.code == 0, done.err
+    # Its two views, by model and workspace and for comparison, moved alike.
+    assert "usage_messages 1 day (+1,204 output_tokens)\n" in done.out
+    after = whole.anthropic.organisation
+    rows = whole.query(
         "SELECT stream, field, before, after, moved FROM marts.restatements WHERE run_id = "
-        f"'{last_run(synced)}' AND starting_at = '{DAY}' AND ending_at = '{OTHER_DAY}'"
+        f"'{last_run(whole)}' AND starting_at = '{DAY}' AND ending_at = '{OTHER_DAY}' "
+        "AND (stream <> 'usage_messages' OR group_by = ['model', 'workspace_id'])"
     )
     assert sorted(rows) == sorted(
         (stream, name, then, now, now - then)
         for stream in STREAMS
         for name, (then, now) in moved(stream, before, after, DAY).items()
     )
-    views = synced.query("SELECT DISTINCT stream, bucket_width, group_by FROM marts.restatements")
-    assert sorted(views) == [
+    views = whole.query("SELECT DISTINCT stream, bucket_width, group_by FROM marts.restatements")
+    assert sorted(views, key=str) == [
         ("claude_code", None, None),
         ("cost_report", "1d", []),
         ("usage_messages", "1d", ["model", "workspace_id"]),
+        ("usage_messages", "1d", []),
     ]
-
-
-def test_what_was_restated_gets_to_port(synced: Desk) -> None:
-    assert synced.run("sync").code == 0
-    before = synced.anthropic.organisation
-    synced.forget_requests()
-    synced.anthropic.restate(DAY, more=1204)
-    done = synced.run("sync")
-    assert done.code == 0, done.err
-    assert "Restated: " in done.out
-    sent = {each["identifier"] for each in synced.sent()}
+    sent = {each["identifier"] for each in whole.sent()}
     assert {f"{DAY}-usage", f"{DAY}-cost"} <= sent
     assert all(f"{DAY}" in each for each in sent)
-    held = synced.held("claude_usage_record")[f"{DAY}-usage"]
+    held = whole.held("claude_usage_record")[f"{DAY}-usage"]
     assert held["output_tokens"] == int(used(before, DAY)["output_tokens"]) + 1204
-    again = synced.run("sync")
-    assert "Restated" not in again.out
+
+
+def test_control_totals_find_what_was_restated(whole: Desk) -> None:
+    """A view that is fetched anew shows that the other one is no longer what it was."""
+    before = whole.anthropic.organisation
+    fetch(whole)
+    whole.anthropic.restate(DAY, more=7)
+    done = whole.run("extract")
+    assert done.code == 0, done.err
+    found = restatements(whole)
+    assert found == {
+        ("usage_messages", DAY): moved("usage_messages", before, whole.anthropic.organisation, DAY)
+    }
+    assert "Restated: usage_messages 1 day (+7 output_tokens)\n" in done.out
 
 
 def test_a_landing_that_fails_leaves_everything_as_it_was(synced: Desk) -> None:
@@ -387,7 +420,7 @@ def test_a_landing_that_fails_leaves_everything_as_it_was(synced: Desk) -> None:
     before = {stream: raw(synced, stream) for stream in STREAMS}
     synced.anthropic.restate(DAY, more=5)
     change(synced, "ALTER TABLE lading.requests ADD COLUMN in_the_way INTEGER")
-    assert synced.run("extract").code == 1
+    assert synced.run("extract", "--no-control-totals", *RECHECK).code == 1
     assert {stream: raw(synced, stream) for stream in STREAMS} == before
     assert [history(synced, stream) for stream in STREAMS] == [[], [], []]
     assert restatements(synced) == {}
@@ -396,7 +429,7 @@ def test_a_landing_that_fails_leaves_everything_as_it_was(synced: Desk) -> None:
     done = fetch(synced)
     assert restatements(synced).keys() == {(stream, DAY) for stream in STREAMS}
     assert synced.query("SELECT DISTINCT run_id FROM lading.restatements") == [(failed,)]
-    assert "restated after its period was over: cost_report 1 day" in done.err
+    assert "closed before, and different now: cost_report 1 day" in done.err
     for stream in STREAMS:
         kept = [row[:8] for row in history(synced, stream)]
         assert kept == [row for row in before[stream] if row[2].date() == DAY]
@@ -412,7 +445,7 @@ def test_a_run_that_is_killed_while_it_lands_keeps_the_old_rows_once(synced: Des
     synced.anthropic.restate(DAY, more=5)
     begun = synced.database.with_name("claude.duckdb.wal")
     spool = synced.database.with_name("claude.duckdb.spool")
-    with synced.start("extract") as process:
+    with synced.start("extract", "--no-control-totals", *RECHECK) as process:
         is_landing = False
         while process.poll() is None and not is_landing:
             is_landing = begun.exists() and any(spool.glob("*/*.note"))
@@ -439,14 +472,15 @@ def test_a_day_may_be_restated_again(synced: Desk) -> None:
     assert total == [(0,)]
 
 
-def test_the_model_has_a_row_where_no_sum_moved(synced: Desk) -> None:
+def test_the_model_has_a_row_where_no_sum_moved(whole: Desk) -> None:
+    assert whole.run("extract", "--select", "cost_report").code == 0
     change(
-        synced,
+        whole,
         "INSERT INTO lading.restatements VALUES ('run', 'anthropic', 'claude_code', "
         """'{"path": "/v1/claude_code"}', '2026-02-03', '2026-02-04', '2026-02-05', 3, 4, [])""",
     )
-    assert synced.run("build").code == 0
-    rows = synced.query("""
+    assert whole.run("build").code == 0
+    rows = whole.query("""
         SELECT records_before, records_after, field, before, after, moved
         FROM marts.restatements""")
     assert rows == [(3, 4, None, None, None, None)]

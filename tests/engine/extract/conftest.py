@@ -152,14 +152,15 @@ class Bench:
         assert problems == ()
         return read_streams(project), dict(project.connections)
 
-    def plan(self, askings: Iterable[Asking] = ASKINGS) -> Plan:
-        """What a run would ask for now."""
+    def plan(self, askings: Iterable[Asking] = ASKINGS, refresh: bool = False) -> Plan:
+        """What a run would ask for now; with `refresh` what is closed as well."""
         streams, _ = self.load()
         with self.database.reading() as connection:
             closed = closed_periods(connection)
-        return plan(streams, askings, closed, self.now, Scope(control_totals=False))
+        scope = Scope(control_totals=False, refresh=refresh)
+        return plan(streams, askings, closed, self.now, scope)
 
-    def extract(self, askings: Iterable[Asking] = ASKINGS) -> Done:
+    def extract(self, askings: Iterable[Asking] = ASKINGS, refresh: bool = False) -> Done:
         """One run from its begin to its end, as the commands do it."""
         streams, connections = self.load()
         database, run = self.database, new_run("extract", self.now)
@@ -168,7 +169,7 @@ class Bench:
                 prepare(connection, [stream.name for stream in streams])
                 begin(connection, run)
             recover(database)
-            planned = self.plan(askings)
+            planned = self.plan(askings, refresh)
             extraction = extract(planned, connections, database, run)
             with database.writing() as connection:
                 end(connection, run, status="done", error=None)

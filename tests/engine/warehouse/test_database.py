@@ -83,10 +83,14 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
     assert [name for (name,) in tables] == [
         "lading.control_checks",
         "lading.control_totals",
-        *(f"lading.{each}" for each in ["entities", "pushed", "refused", "requests", "runs"]),
+        *(f"lading.{each}" for each in ["entities", "pushed", "refused", "requests"]),
+        "lading.restatements",
+        "lading.runs",
         "lading.slices",
         "raw.claude_code",
         "raw.usage_messages",
+        "raw_history.claude_code",
+        "raw_history.usage_messages",
     ]
 
 
