@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan
-    from lading.extract.run import Extraction
+    from lading.extract.run import Extraction, Outcome
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult
@@ -49,8 +49,21 @@ def show_extraction(extraction: Extraction) -> None:
         for failure in tried[:1]:
             message = f"{outcome.extract.stream.name}: {failure.error}"
             complain(message, code="extract_failed", hint=failure.hint)
+        if outcome.left_out:
+            complain(_left_out(outcome), code="left_out", severity="warning")
     for check in extraction.checks:
         _show_check(check)
+
+
+def _left_out(outcome: Outcome) -> str:
+    extract = outcome.extract
+    by = f" by {', '.join(extract.dimensions)}" if extract.dimensions else ""
+    number = len(outcome.left_out)
+    were = f"{count(number, 'bucket')} {'was' if number == 1 else 'were'} not in the answer"
+    return (
+        f"{extract.stream.name} {extract.width}{by}: {were} "
+        f"(first: {outcome.left_out[0]:%Y-%m-%dT%H:%M}); what landed before stays"
+    )
 
 
 def _show_check(check: Check) -> None:

@@ -45,6 +45,7 @@ class _Received:
     """What came of one request so far."""
 
     files: list[str] = field(default_factory=list)
+    answered: set[datetime] = field(default_factory=set)
     records: int = 0
     size: int = 0
     largest: int = 0
@@ -92,6 +93,7 @@ class Fetcher:
             records=got.records,
             size=got.size,
             largest=got.largest,
+            left_out=tuple(map(_text, _left_out(request, got.answered))),
         )
         self.spool.arrived(arrival)
         return arrival
@@ -101,7 +103,7 @@ class Fetcher:
             got = _Received()
             limit = self.sizes.of(request)
             try:
-                for page in self._pages(request):
+                for page in self._pages(request, got.answered):
                     file = self.spool.write_page(f"{name}-{len(got.files):05d}", page.records)
                     got.add(file, page)
             except PageTooDenseError as dense:
@@ -122,13 +124,13 @@ class Fetcher:
             f"going on with {self.sizes.halve(request, limit)} ({dense.message})",
         )
 
-    def _pages(self, request: Request) -> Iterator[Page]:
+    def _pages(self, request: Request, answered: set[datetime]) -> Iterator[Page]:
         rest = request.period
         while True:
             limit = self.sizes.of(request)
             try:
                 for page in self._chain(request, rest, limit):
-                    rest = _after(request, rest, page)
+                    rest = _after(request, rest, page, answered)
                     yield page
             except PageTooDenseError as dense:
                 if request.extract.stream.iterate == "day":
@@ -186,8 +188,9 @@ def _headers(request: Request) -> dict[str, str]:
     return {"anthropic-beta": ",".join(needed)} if needed else {}
 
 
-def _after(request: Request, rest: Period, page: Page) -> Period:
-    """What is still to come after a page; refuses one that answers another question."""
+def _after(request: Request, rest: Period, page: Page, answered: set[datetime]) -> Period:
+    """What is still to come after a page, whose buckets' starts are added to `answered`; refuses
+    one that answers another question."""
     if request.extract.stream.iterate == "day":
         strangers = days_of(page.records) - {f"{rest.starting_at:%Y-%m-%d}"}
         if strangers:
@@ -207,8 +210,20 @@ def _after(request: Request, rest: Period, page: Page) -> Period:
                 f"{bucket.ending_at} is no answer to what was asked "
                 f"({_text(start)} to {_text(request.period.ending_at)})"
             )
+        answered.add(begins)
         start = ends
     return Period(start, rest.ending_at)
+
+
+def _left_out(request: Request, answered: set[datetime]) -> Iterator[datetime]:
+    """The starts of the buckets that the report should have and has not."""
+    if request.extract.stream.iterate == "day":
+        return
+    start = request.period.starting_at
+    while start < request.period.ending_at:
+        if start not in answered:
+            yield start
+        start += WIDTHS[request.extract.width]
 
 
 def _moment(text: str) -> datetime:

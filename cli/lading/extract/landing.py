@@ -27,21 +27,24 @@ CREATE OR REPLACE TEMP TABLE arrivals AS
 SELECT a.* REPLACE (
     a.request::JSON AS request, a.starting_at::TIMESTAMP AS starting_at,
     a.ending_at::TIMESTAMP AS ending_at, a.closes_at::TIMESTAMP AS closes_at,
-    a.asked_at::TIMESTAMP AS asked_at, a.fetched_at::TIMESTAMP AS fetched_at
+    a.asked_at::TIMESTAMP AS asked_at, a.fetched_at::TIMESTAMP AS fetched_at,
+    a.left_out::TIMESTAMP[] AS left_out
 ), to_seconds(a.slice_seconds) AS slice
 FROM (SELECT unnest(from_json($arrivals, '[{
     "request_id": "VARCHAR", "run_id": "VARCHAR", "connection": "VARCHAR", "stream": "VARCHAR",
     "request": "VARCHAR", "reason": "VARCHAR", "starting_at": "VARCHAR", "ending_at": "VARCHAR",
     "slice_seconds": "BIGINT", "in_buckets": "BOOLEAN", "closes_at": "VARCHAR",
     "asked_at": "VARCHAR", "fetched_at": "VARCHAR", "files": ["VARCHAR"], "records": "BIGINT",
-    "size": "BIGINT", "first_number": "BIGINT"
+    "size": "BIGINT", "left_out": ["VARCHAR"], "first_number": "BIGINT"
 }]')) AS a)
 """
 
+# A bucket that is not in the answer stays as it was: its absence says nothing.
 REPLACE = """
 DELETE FROM {table} AS old USING arrivals AS a
 WHERE old.connection = a.connection AND old.request = a.request {and_stream}
     AND old.starting_at >= a.starting_at AND old.starting_at < a.ending_at
+    AND NOT (list_contains(a.left_out, old.starting_at) {and_landed})
 """
 
 # A bucket says its own period, and has been seen to be the only one of it; a record of a day
@@ -64,7 +67,7 @@ JOIN arrivals AS a USING (request_id)
 """
 
 # A slice without records has landed as well: the report says that there was nothing. A bucket
-# that is not there says nothing: such a slice is never closed.
+# that never was there is no such slice, and open.
 SLICES = """
 INSERT INTO lading.slices
 WITH expected AS (
@@ -80,11 +83,12 @@ counted AS (
 )
 SELECT a.connection, a.stream, a.request, e.starting_at, e.starting_at + a.slice,
     coalesce(c.records, 0),
-    e.starting_at + a.slice <= a.closes_at AND (c.records IS NOT NULL OR NOT a.in_buckets),
+    e.starting_at + a.slice <= a.closes_at AND NOT list_contains(a.left_out, e.starting_at),
     a.fetched_at, a.run_id
 FROM expected AS e
 JOIN arrivals AS a USING (request_id)
 LEFT JOIN counted AS c ON c.request_id = e.request_id AND c.starting_at = e.starting_at
+WHERE c.records IS NULL OR NOT list_contains(a.left_out, e.starting_at)
 ORDER BY a.request, e.starting_at
 """
 
@@ -163,15 +167,15 @@ def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence
     connection.execute(ARRIVALS, {"arrivals": json.dumps(list(_described(ordered)))})
     table = f'raw."{stream}"'
     had_closed = put_aside(connection, stream)
-    connection.execute(REPLACE.format(table=table, and_stream=""))
+    connection.execute(REPLACE.format(table=table, and_stream="", and_landed=""))
     arrived = _insert(connection, table, ordered)
     expected = sum(each.records for each in arrivals)
     if arrived != expected:
         raise DatabaseError(f"{stream}: {expected} records were received and {arrived} are there")
     if had_closed:
         keep_superseded(connection, stream)
-    slices = REPLACE.format(table="lading.slices", and_stream="AND old.stream = a.stream")
-    connection.execute(slices)
+    slices = {"and_stream": "AND old.stream = a.stream", "and_landed": "AND old.records > 0"}
+    connection.execute(REPLACE.format(table="lading.slices", **slices))
     connection.execute(SLICES.format(table=table))
     connection.execute(REQUESTS)
     return arrived

@@ -286,6 +286,17 @@ def period_of(extract: Extract, now: datetime) -> Period:
     return Period(start, end)
 
 
+def answered_by(extract: Extract, now: datetime) -> datetime:
+    """Buckets that begin before it are in the report at the moment `now`.
+
+    The one that `now` is in may not be there yet; nor, in a report of what is complete, the last
+    one that is over.
+    """
+    width = WIDTHS[extract.width]
+    current = floor(now, width)
+    return current if extract.stream.has_current_period else current - width
+
+
 def page_span(extract: Extract) -> timedelta:
     """How much of the range one request covers: a full page of buckets, or a day."""
     if extract.stream.iterate == "day":

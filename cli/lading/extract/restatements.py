@@ -35,7 +35,7 @@ SELECT row_number() OVER () AS slice, s.connection, s.stream, s.request, s.start
 FROM lading.slices AS s
 JOIN arrivals AS a ON a.connection = s.connection AND a.stream = s.stream
     AND a.request = s.request AND s.starting_at >= a.starting_at AND s.starting_at < a.ending_at
-WHERE s.closed
+WHERE s.closed AND NOT list_contains(a.left_out, s.starting_at)
 """
 
 SUPERSEDED = """
@@ -52,10 +52,14 @@ SELECT slice, true, new.payload
 FROM returned JOIN {table} AS new USING (connection, request, starting_at)
 """
 
+# So many records are taken apart at once: each makes dozens of rows in memory.
+RECORDS_AT_ONCE = 20_000
+
 # Most slices come back as they were, to the byte.
 CHANGED = """
 CREATE OR REPLACE TEMP TABLE changed AS
-SELECT slice FROM versions GROUP BY slice
+SELECT slice, (sum(count(*)) OVER (ORDER BY slice) // $most)::BIGINT AS portion
+FROM versions GROUP BY slice
 HAVING list_sort(list(md5(payload)) FILTER (is_new))
     IS DISTINCT FROM list_sort(list(md5(payload)) FILTER (NOT is_new))
 """
@@ -69,7 +73,7 @@ SELECT slice, is_new, json_normalize(regexp_replace(
     '"((?:[^"\\]|\\.)*)"|(-?[0-9]+(?:[.][0-9]*[1-9])?)[.]?0*([eE][-+0-9]+)?',
     '"\1:\2\3"', 'g'
 )::JSON) AS record
-FROM versions SEMI JOIN changed USING (slice)
+FROM versions SEMI JOIN (FROM changed WHERE portion = $portion) USING (slice)
 """
 
 # A record that names a key twice is no map, and the order of its lists counts.
@@ -199,9 +203,13 @@ def keep_superseded(connection: DuckDBPyConnection, stream: str) -> None:
     To be called once the new rows are in place.
     """
     connection.execute(VERSIONS.format(table=f'raw."{stream}"'))
-    if all(_made(connection, step) for step in (CHANGED, NORMAL, RESTATED)):
-        connection.execute(HISTORY.format(history=f'raw_history."{stream}"'))
-        connection.execute(MOVED)
+    connection.execute(CHANGED, {"most": RECORDS_AT_ONCE})
+    portions = connection.execute("SELECT DISTINCT portion FROM changed ORDER BY ALL").fetchall()
+    for (portion,) in portions:
+        connection.execute(NORMAL, {"portion": portion})
+        if _made(connection, RESTATED):
+            connection.execute(HISTORY.format(history=f'raw_history."{stream}"'))
+            connection.execute(MOVED)
 
 
 def _made(connection: DuckDBPyConnection, step: str) -> int:

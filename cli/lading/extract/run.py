@@ -21,6 +21,7 @@ from lading.errors import (
 from lading.extract.anthropic import open_session
 from lading.extract.fetch import Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
+from lading.extract.plan import answered_by
 from lading.extract.restatements import tell_restated
 from lading.extract.spool import Arrival, Spool, left_behind
 from lading.secrets import redact
@@ -55,7 +56,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one extract in this run; `requests` counts ranges, not pages."""
+    """What became of one extract in this run; `requests` counts ranges, not pages. `left_out`
+    are the starts of the buckets that are over and were not in the answer."""
 
     extract: Extract
     requests: int
@@ -63,6 +65,7 @@ class Outcome:
     records: int
     size: int
     failures: tuple[Failure, ...]
+    left_out: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Progress:
     exhausted: int = 0
     stopped: ServerError | None = None
     failures: list[Failure] = field(default_factory=list)
+    left_out: list[datetime] = field(default_factory=list)
 
 
 Report = Callable[["Request", int], None]
@@ -183,6 +187,7 @@ def _outcome(progress: _Progress) -> Outcome:
         progress.records,
         progress.size,
         tuple(progress.failures),
+        tuple(sorted(progress.left_out)),
     )
 
 
@@ -214,7 +219,7 @@ def _carry_out(
                 except ServerError as error:
                     failed.append((number, _note(progress, request, error, books)))
                     continue
-                _count(progress, arrival)
+                _count(progress, arrival, run)
                 landing.add(arrival)
                 report(request, arrival.records)
     finally:
@@ -254,11 +259,14 @@ def _fill(
     return True
 
 
-def _count(progress: _Progress, arrival: Arrival) -> None:
+def _count(progress: _Progress, arrival: Arrival, run: Run) -> None:
     progress.landed += 1
     progress.records += arrival.records
     progress.size += arrival.size
     progress.exhausted = 0
+    over = answered_by(progress.extract, run.started_at)
+    starts = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in arrival.left_out)
+    progress.left_out.extend(start for start in starts if start < over)
 
 
 def _note(

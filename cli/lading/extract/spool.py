@@ -21,7 +21,8 @@ class Arrival:
     """A request that was answered in full: what it was, and the files that hold its records.
 
     Moments are `YYYY-MM-DDTHH:MM:SS` texts in UTC. Slices that ended by `closes_at` are
-    closed; `slice_seconds` is the length of one slice.
+    closed; `slice_seconds` is the length of one slice. `left_out` are the starts of the buckets
+    that were asked for and not in the answer.
     """
 
     request_id: str
@@ -40,6 +41,7 @@ class Arrival:
     records: int
     size: int
     largest: int
+    left_out: tuple[str, ...]
 
 
 class Spool:
@@ -84,7 +86,8 @@ def left_behind(folder: Path) -> Iterator[tuple[Path, tuple[Arrival, ...]]]:
                 written = json.loads(note.read_text("utf-8"))
                 # The project may have been moved, or may be named from elsewhere now.
                 files = tuple(str(pages / Path(file).name) for file in written["files"])
-                arrivals.append(Arrival(**{**written, "files": files}))
+                left_out = tuple(written["left_out"])
+                arrivals.append(Arrival(**{**written, "files": files, "left_out": left_out}))
             except (ValueError, TypeError, KeyError):
                 log.warning("spool", f"{note.name} of a run that died is torn; fetching it again")
         yield pages, tuple(arrivals)

@@ -332,6 +332,7 @@ def _summed(first: Outcome, again: Outcome | None) -> Outcome:
         first.records + again.records,
         first.size + again.size,
         (*first.failures, *again.failures),
+        tuple(sorted({*first.left_out, *again.left_out})),
     )
 
 

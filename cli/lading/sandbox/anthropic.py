@@ -75,7 +75,8 @@ class AnthropicStandIn:
     faults              of its own kinds: `dense` (that 400 for every `limit` above the fault's),
                         `repeated_cursor` (`next_page` leads to the same page again),
                         `undercount` (in a grouped answer each `every`-th bucket, counted from
-                        1970 on, lacks its last result)
+                        1970 on, lacks its last result), `left_out` (buckets that are not in the
+                        answer: those whose `starting_at` begins with the fault's `bucket`)
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class AnthropicStandIn:
         self.now = now
         self.max_bucket_results = max_bucket_results
         self.backwards = False
-        self.faults = Faults(own_kinds=("dense", "repeated_cursor", "undercount"))
+        self.faults = Faults(own_kinds=("dense", "repeated_cursor", "undercount", "left_out"))
         self._request_numbers = count(1)
         self._server = StandIn("Anthropic", self._handle, self.faults, port, self._error)
         self.base_url = self._server.base_url
@@ -185,6 +186,10 @@ class AnthropicStandIn:
             raise BadQuery(TOO_DENSE)
         if fault is not None and fault.kind == "undercount" and query.group_by:
             _lose_results(page, query.width.span, fault.every)
+        if fault is not None and fault.kind == "left_out":
+            page.data[:] = [
+                each for each in page.data if not each["starting_at"].startswith(fault.bucket)
+            ]
         return _envelope(request, self._ordered(page, page.data), query.limit)
 
     def _ordered(self, page: Page, turned: list[dict[str, Any]]) -> Page:

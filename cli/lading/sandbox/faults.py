@@ -11,7 +11,7 @@ STATUS_KINDS = {
     str(status): status for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504, 529)
 }
 TRANSPORT_KINDS = ("reset", "truncated", "garbled", "redirect", "slow")
-LASTING_KINDS = ("dense", "repeated_cursor", "undercount", "207")
+LASTING_KINDS = ("dense", "repeated_cursor", "undercount", "left_out", "207")
 
 
 class Asked(Protocol):
@@ -41,6 +41,8 @@ class Fault:
     limit        the largest `limit` that `dense` lets through
     every        which entities of a bulk request a `207` refuses, and which buckets an
                  `undercount` makes smaller: each n-th
+    bucket       how the `starting_at` of the buckets begins that a `left_out` leaves out; "" is
+                 any
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Fault:
     seconds: float = 1.0
     limit: int = 7
     every: int = 3
+    bucket: str = ""
 
     def __post_init__(self) -> None:
         if self.kind == "redirect" and not self.to:
@@ -103,8 +106,8 @@ class Faults:
         """`kind` or `kind:option=value,…`, as in `429:path=cost_report,times=3,retry_after=1`.
 
         `times=always` lasts; so do, unless `times` is given, the kinds that describe a condition
-        and not an event (`dense`, `repeated_cursor`, `undercount`, `207`). ValueError: what is
-        wrong with it.
+        and not an event (`dense`, `repeated_cursor`, `undercount`, `left_out`, `207`). ValueError:
+        what is wrong with it.
         """
         kind, _, options = text.strip().partition(":")
         self._check_kind(kind)

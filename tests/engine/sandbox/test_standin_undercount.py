@@ -69,3 +69,13 @@ def test_bills_lack_some_as_well(stand_in: AnthropicStandIn) -> None:
     for before, after in zip(whole, less, strict=True):
         assert after["results"] == before["results"][:-1]
     assert get(stand_in, COST, group_by="description") == whole
+
+
+def test_buckets_are_left_out(stand_in: AnthropicStandIn) -> None:
+    whole = get(stand_in, USAGE)
+    stand_in.faults.add(stand_in.faults.parse("left_out:path=messages,bucket=2026-03-1"))
+    kept = [each for each in whole if not each["starting_at"].startswith("2026-03-1")]
+    assert len(kept) == 9
+    assert get(stand_in, USAGE) == kept
+    assert get(stand_in, USAGE) == kept
+    assert len(get(stand_in, COST)) == len(whole)

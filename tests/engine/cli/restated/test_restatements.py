@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Desk, Done, MakeDesk
+    from tests.engine.cli.restated.conftest import AskFor
+    from tests.engine.conftest import Desk, Done
 
     from lading.sandbox.organisation import Organisation
 
-START = "2026-02-01"
 # On the eighth of February the fifth is open, and what is before it is closed.
 NOW = datetime(2026, 2, 8, 15, 30, tzinfo=UTC)
 RECHECK = ("--recheck", "6d")
@@ -47,51 +45,12 @@ CHANGES = {
 Figures = dict[str, Decimal]
 
 
-EXTRACTS = {
-    "usage_messages": ["group_by: [model, workspace_id]"],
-    "cost_report": ["group_by: []"],
-    "claude_code": ["group_by: []"],
-}
-
-
-@pytest.fixture(scope="module")
-def fetched(make_desk: MakeDesk) -> Path:
-    """A project of sources alone that has fetched some days, until three days ago for good."""
-    desk = make_desk()
-    desk.now = NOW
-    ask_for(desk, EXTRACTS)
-    fetch(desk)
-    return desk.root
-
-
-@pytest.fixture
-def synced(desk: Desk, fetched: Path) -> Desk:
-    """A desk with a copy of that project."""
-    shutil.rmtree(desk.root)
-    shutil.copytree(fetched, desk.root)
-    desk.now = NOW
-    return desk
-
-
 @pytest.fixture
 def whole(desk: Desk) -> Desk:
     """A project as it is shipped, for some days."""
-    desk.edit("mappings/claude.yml", "2026-01-01", START)
+    desk.edit("mappings/claude.yml", "2026-01-01", "2026-02-01")
     desk.now = NOW
     return desk
-
-
-def ask_for(desk: Desk, extracts: Mapping[str, Sequence[str]]) -> None:
-    """Leave nothing of the project but its sources, which say what to fetch."""
-    for folder in ("models", "mappings"):
-        shutil.rmtree(desk.root / folder)
-    first, *streams = (desk.root / "sources/claude.yml").read_text("utf-8").split("      - name: ")
-    for index, stream in enumerate(streams):
-        asked = extracts.get(stream.partition("\n")[0], ())
-        lines = [f"          - {{start: '{START}', {each}}}\n" for each in asked]
-        if lines:
-            streams[index] = f"{stream.rstrip()}\n        extracts:\n{''.join(lines)}\n"
-    desk.write("sources/claude.yml", "      - name: ".join([first, *streams]))
 
 
 def fetch(desk: Desk, *options: str) -> Done:
@@ -286,8 +245,7 @@ def test_a_full_refresh_finds_what_was_restated(synced: Desk) -> None:
     assert {day for _, day in restatements(synced)} == {date(2026, 2, 1)}
 
 
-def test_an_hour_is_a_slice_of_its_own(desk: Desk) -> None:
-    desk.now = NOW
+def test_an_hour_is_a_slice_of_its_own(desk: Desk, ask_for: AskFor) -> None:
     ask_for(desk, {"usage_messages": ["bucket_width: 1h, group_by: [model]"]})
     fetch(desk)
     before = raw(desk, "usage_messages")
@@ -341,9 +299,8 @@ def test_the_summary_says_what_got_less(synced: Desk) -> None:
     assert f", -{output:,} output_tokens, " in done.out
 
 
-def test_views_that_moved_alike_are_told_once(desk: Desk) -> None:
+def test_views_that_moved_alike_are_told_once(desk: Desk, ask_for: AskFor) -> None:
     """Six dimensions are two requests; what each says of a day is the same usage."""
-    desk.now = NOW
     four, two = "[model, workspace_id, service_tier, context_window]", "[api_key_id, account_id]"
     ask_for(desk, {"usage_messages": [f"group_by: {four}", f"group_by: {two}"]})
     fetch(desk)
@@ -353,8 +310,7 @@ def test_views_that_moved_alike_are_told_once(desk: Desk) -> None:
     assert desk.query("SELECT count(DISTINCT request) FROM lading.restatements") == [(2,)]
 
 
-def test_views_that_moved_otherwise_are_told_apart(desk: Desk) -> None:
-    desk.now = NOW
+def test_views_that_moved_otherwise_are_told_apart(desk: Desk, ask_for: AskFor) -> None:
     views = ["bucket_width: 1h, group_by: [model, speed]", "bucket_width: 1d"]
     ask_for(desk, {"usage_messages": views})
     fetch(desk)
