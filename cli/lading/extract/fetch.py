@@ -88,7 +88,7 @@ class Fetcher:
             slice_seconds=int(WIDTHS[request.extract.width].total_seconds()),
             closes_at=_text(closes_at(stream, self.run.started_at)),
             asked_at=_text(asked_at),
-            fetched_at=_text(datetime.now(UTC)),
+            fetched_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",
             files=tuple(got.files),
             records=got.records,
             size=got.size,

@@ -12,12 +12,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from lading.errors import Place, Problem, nearest
 from lading.extract.streams import WIDTHS, Stream
 
-Reason = Literal["new", "gap", "lookback", "current", "recheck", "forced", "differed"]
+Reason = Literal["new", "gap", "lookback", "current", "recheck", "restated", "forced", "differed"]
 Dimensions = frozenset[str]
 
 # What an extract serves that nobody asks for but the comparison with the grouped ones.
@@ -33,6 +34,10 @@ class Period:
 
     starting_at: datetime
     ending_at: datetime
+
+
+# Periods by connection, stream and request.
+Landed = Mapping[tuple[str, str, str], Sequence[Period]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +120,19 @@ class Plan:
     requests: tuple[Request, ...]
 
 
-Landed = Mapping[tuple[str, str, str], Sequence[Period]]
-
-
 def plan(
     streams: Sequence[Stream],
     askings: Iterable[Asking],
     closed: Landed,
     now: datetime,
     scope: Scope = EVERYTHING,
+    outdated: Landed = MappingProxyType({}),
 ) -> Plan:
     """The plan for the askings at the moment `now`, within a scope.
 
     `closed` are the periods of closed slices by an extract's key; a key that is there has been
-    fetched before, at least in part.
+    fetched before, at least in part. Those of them that are `outdated`, since another view of the
+    same period was restated, are asked for again.
     """
     asked = tuple(askings)
     extracts = tuple(
@@ -146,7 +150,11 @@ def plan(
         )
     )
     requests = tuple(
-        request for extract in extracts for request in _requests(extract, closed, now, scope)
+        request
+        for extract in extracts
+        for request in _requests(
+            extract, closed.get(extract.key), outdated.get(extract.key, ()), now, scope
+        )
     )
     return Plan(extracts, requests)
 
@@ -232,12 +240,22 @@ def _first_fit(ordered: Sequence[Dimensions], most: int) -> list[Dimensions]:
     return bins
 
 
-def _requests(extract: Extract, closed: Landed, now: datetime, scope: Scope) -> Iterator[Request]:
+def _requests(
+    extract: Extract,
+    done: Sequence[Period] | None,
+    outdated: Sequence[Period],
+    now: datetime,
+    scope: Scope,
+) -> Iterator[Request]:
     whole = _within(period_of(extract, now), extract, scope)
-    done = closed.get(extract.key)
-    for gap in _gaps(whole, tuple(_kept(extract, done or (), now, scope))):
+    kept = _kept(extract, done or (), now, scope)
+    current = [part for period in kept for part in _gaps(period, outdated)]
+    for gap in _gaps(whole, current):
         for period in pieces(extract, gap):
-            yield Request(extract, period, _reason(extract, period, done, now, scope))
+            reason = _reason(extract, period, done, now, scope)
+            if reason == "recheck" and any(_overlap(period, each) for each in outdated):
+                reason = "restated"
+            yield Request(extract, period, reason)
 
 
 def pieces(extract: Extract, period: Period) -> Iterator[Period]:

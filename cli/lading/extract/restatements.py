@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lading import log
+from lading.extract.plan import Landed, Period
 from lading.extract.streams import WIDTHS
+from lading.warehouse.tables import has_books
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -35,7 +37,7 @@ SELECT row_number() OVER () AS slice, s.connection, s.stream, s.request, s.start
 FROM lading.slices AS s
 JOIN arrivals AS a ON a.connection = s.connection AND a.stream = s.stream
     AND a.request = s.request AND s.starting_at >= a.starting_at AND s.starting_at < a.ending_at
-WHERE s.closed AND NOT list_contains(a.left_out, s.starting_at)
+WHERE s.closed
 """
 
 SUPERSEDED = """
@@ -173,6 +175,27 @@ ORDER BY connection, stream, request
 """
 
 
+# What was fetched for this very reason tells nothing new of the other views.
+OUTDATED = """
+WITH found AS (
+    FROM lading.restatements AS r
+    WHERE NOT EXISTS (
+        FROM lading.requests AS q
+        WHERE q.run_id = r.run_id AND q.connection = r.connection AND q.stream = r.stream
+            AND q.request::VARCHAR = r.request::VARCHAR AND q.reason = 'restated'
+            AND q.starting_at <= r.starting_at AND q.ending_at > r.starting_at
+    )
+)
+SELECT DISTINCT s.connection, s.stream, s.request::VARCHAR, s.starting_at, s.ending_at
+FROM found AS r
+JOIN lading.slices AS s ON s.connection = r.connection AND s.stream = r.stream
+    AND s.request::VARCHAR <> r.request::VARCHAR
+    AND s.starting_at < r.ending_at AND s.ending_at > r.starting_at
+WHERE s.closed AND s.run_id <> r.run_id AND s.fetched_at < r.restated_at
+ORDER BY ALL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Restated:
     """What a run found restated of one request: how many slices, each of `length`, and by how
@@ -214,6 +237,16 @@ def keep_superseded(connection: DuckDBPyConnection, stream: str) -> None:
 
 def _made(connection: DuckDBPyConnection, step: str) -> int:
     return int(connection.execute(step).fetchall()[0][0])
+
+
+def outdated_periods(connection: DuckDBPyConnection) -> Landed:
+    """Closed periods that another view of the same stream has shown to be restated since."""
+    periods: dict[tuple[str, str, str], list[Period]] = {}
+    if has_books(connection, "restatements"):
+        for name, stream, request, start, end in connection.execute(OUTDATED).fetchall():
+            period = Period(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+            periods.setdefault((name, stream, request), []).append(period)
+    return periods
 
 
 def tell_restated(database: Database, run_id: str) -> tuple[Restated, ...]:

@@ -20,7 +20,8 @@ from lading import log
 class Arrival:
     """A request that was answered in full: what it was, and the files that hold its records.
 
-    Moments are `YYYY-MM-DDTHH:MM:SS` texts in UTC. Slices that ended by `closes_at` are
+    Moments are `YYYY-MM-DDTHH:MM:SS` texts in UTC, `fetched_at` to the microsecond, so that what
+    was fetched later is known to be. Slices that ended by `closes_at` are
     closed; `slice_seconds` is the length of one slice. `left_out` are the starts of the buckets
     that were asked for and not in the answer.
     """

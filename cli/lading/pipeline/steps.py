@@ -35,16 +35,19 @@ def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:
     """
     from lading.extract.landing import closed_periods
     from lading.extract.plan import plan
+    from lading.extract.restatements import outdated_periods
     from lading.warehouse.tables import has_books
 
     known = {stream.name for stream in context.streams}
     for name in sorted(scope.streams - known):
         raise UserError(f"there is no stream '{name}'", hint=nearest(name, known))
     closed: Landed = {}
+    outdated: Landed = {}
     if context.database.path.exists():
         with context.database.reading() as connection:
-            closed = closed_periods(connection) if has_books(connection) else {}
-    return plan(context.streams, context.askings, closed, context.now, scope)
+            if has_books(connection):
+                closed, outdated = closed_periods(connection), outdated_periods(connection)
+    return plan(context.streams, context.askings, closed, context.now, scope, outdated)
 
 
 def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extraction:

@@ -109,10 +109,11 @@ def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
         connection.execute(RAW.format(stream=stream))
 
 
-def has_books(connection: DuckDBPyConnection) -> bool:
-    """Whether this package has kept books in the database yet."""
+def has_books(connection: DuckDBPyConnection, table: str = "slices") -> bool:
+    """Whether this package has kept books, this one of them, in the database yet."""
     found = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'lading' "
-        "AND table_name = 'slices' AND database_name = current_database()"
+        "AND table_name = ? AND database_name = current_database()",
+        [table],
     ).fetchall()
     return bool(found[0][0])

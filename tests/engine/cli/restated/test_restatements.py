@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from lading.sandbox.faults import Fault
+
 if TYPE_CHECKING:
     from tests.engine.cli.restated.conftest import AskFor
     from tests.engine.conftest import Desk, Done
@@ -426,6 +428,35 @@ def test_a_day_may_be_restated_again(synced: Desk) -> None:
         SELECT sum(figure.after - figure.before)
         FROM (SELECT unnest(figures) AS figure FROM lading.restatements)""")
     assert total == [(0,)]
+
+
+def test_a_view_that_has_not_been_looked_at_again_is_asked_for(desk: Desk, ask_for: AskFor) -> None:
+    """One view was found restated while the others could not be had: they are out of date."""
+    by_key = "bucket_width: 1h, group_by: [api_key_id]"
+    ask_for(
+        desk, {"usage_messages": ["group_by: [model]", by_key], "cost_report": ["group_by: []"]}
+    )
+    fetch(desk)
+    desk.anthropic.restate(DAY, more=5)
+    desk.anthropic.faults.add(Fault("400", query="group_by[]=api_key_id", times=None))
+    assert desk.run("extract", "--no-control-totals", *RECHECK, "-s", "usage_messages").code == 1
+    desk.anthropic.faults.clear()
+    assert asked_as_restated(desk) == [("1h", "2026-02-03T00:00:00Z", "2026-02-04T00:00:00Z")]
+    done = desk.run("extract", "--no-control-totals")
+    assert "Restated: usage_messages 1 hour (+5 output_tokens)" in done.out
+    assert asked_as_restated(desk) == []
+    reasons = "SELECT DISTINCT reason FROM lading.requests WHERE starting_at = '2026-02-03'"
+    assert ("restated",) in desk.query(reasons)
+
+
+def asked_as_restated(desk: Desk) -> list[tuple[str, str, str]]:
+    done = desk.run("extract", "--no-control-totals", "-n", "-o", "json")
+    return [
+        (each["width"], request["starting_at"], request["ending_at"])
+        for each in json.loads(done.out)
+        for request in each["requests"]
+        if request["reason"] == "restated"
+    ]
 
 
 def test_the_model_has_a_row_where_no_sum_moved(whole: Desk) -> None:
