@@ -145,8 +145,10 @@ class Session:
         params: Params = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        on_retry: Callable[[], None] = lambda: None,
     ) -> T:
-        """One request until it is answered; gives what `parse` makes of the answer.
+        """One request until it is answered; gives what `parse` makes of the answer. `on_retry` is
+        called before each further try.
 
         Raises:
             ServerError: what the last try met. A `GarbledError` that `parse` raises is
@@ -167,7 +169,7 @@ class Session:
             | stop_when_event_set(self._closed),
             wait=self._wait,
             sleep=self._sleep,
-            before_sleep=lambda state: self._say_waiting(method, path, state),
+            before_sleep=lambda state: self._say_waiting(method, path, state, on_retry),
             reraise=True,
         )
         answer: T = trying(self._once, method, path, parse, params, content, headers or {})
@@ -250,9 +252,12 @@ class Session:
     def _sleep(self, seconds: float) -> None:
         self._closed.wait(seconds)
 
-    def _say_waiting(self, method: str, path: str, state: RetryCallState) -> None:
+    def _say_waiting(
+        self, method: str, path: str, state: RetryCallState, on_retry: Callable[[], None]
+    ) -> None:
         with self._counting:
             self.retries += 1
+        on_retry()
         error = state.outcome.exception() if state.outcome else None
         said = error.message if isinstance(error, ServerError) else str(error)
         log.warning(

@@ -10,7 +10,18 @@ import click
 
 from lading import __version__
 
-COMMANDS = ("sync", "extract", "build", "plan", "push", "query", "debug", "demo")
+COMMANDS = (
+    "sync",
+    "extract",
+    "build",
+    "test",
+    "plan",
+    "push",
+    "status",
+    "query",
+    "debug",
+    "demo",
+)
 
 HELP = """What Claude costs and does, in Port.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan
     from lading.extract.run import Extraction, Outcome
+    from lading.pipeline.checks import CheckResult
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult
@@ -53,6 +54,8 @@ def show_extraction(extraction: Extraction) -> None:
             complain(_left_out(outcome), code="left_out", severity="warning")
     for check in extraction.checks:
         _show_check(check)
+    for unknown in extraction.unknown:
+        say(str(unknown))
 
 
 def _left_out(outcome: Outcome) -> str:
@@ -191,3 +194,15 @@ def show_sync(synced: Synced) -> None:
 def _show_blocked(blocked: Sequence[Blocked]) -> None:
     for each in blocked:
         complain(f"{each.resource} is not pushed: {each.why}", code="blocked")
+
+
+def show_checks(results: Sequence[CheckResult]) -> None:
+    """What the checks that did not hold found, and how many of each kind there were."""
+    from lading.pipeline.checks import summary
+
+    findings = [each.finding for each in results]
+    for detail in (detail for finding in findings for detail in finding.details):
+        complain(detail, code="check_detail")
+    for hint in dict.fromkeys(finding.hint for finding in findings if finding.hint):
+        remark(hint)
+    say(summary(results))

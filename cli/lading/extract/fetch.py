@@ -41,6 +41,17 @@ _PARTS = {"window": "buckets", "day": "records"}
 
 
 @dataclass(slots=True)
+class Effort:
+    """What a request has cost so far, also one that comes to nothing."""
+
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    retries: int = 0
+
+    def retry(self) -> None:
+        self.retries += 1
+
+
+@dataclass(slots=True)
 class _Received:
     """What came of one request so far."""
 
@@ -66,15 +77,16 @@ class Fetcher:
     run: Run
     sizes: PageSizes
 
-    def fetch(self, request: Request, number: int) -> Arrival:
-        """Ask for all pages of the request and leave them in the spool.
+    def fetch(self, request: Request, number: int, effort: Effort | None = None) -> Arrival:
+        """Ask for all pages of the request and leave them in the spool; `effort` is counted on.
 
         Raises:
             ServerError: a page could not be had; nothing of the request counts as arrived.
         """
-        asked_at = datetime.now(UTC)
+        spent = effort or Effort()
+        spent.asked_at = datetime.now(UTC)
         name = f"{self.run.id}-{number:06d}"
-        got = self._received(request, name)
+        got = self._received(request, name, spent)
         stream = request.extract.stream
         arrival = Arrival(
             request_id=name,
@@ -87,23 +99,24 @@ class Fetcher:
             ending_at=_text(request.period.ending_at),
             slice_seconds=int(WIDTHS[request.extract.width].total_seconds()),
             closes_at=_text(closes_at(stream, self.run.started_at)),
-            asked_at=_text(asked_at),
+            asked_at=_text(spent.asked_at),
             fetched_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",
             files=tuple(got.files),
             records=got.records,
             size=got.size,
+            retries=spent.retries,
             largest=got.largest,
             left_out=tuple(map(_text, _left_out(request, got.answered))),
         )
         self.spool.arrived(arrival)
         return arrival
 
-    def _received(self, request: Request, name: str) -> _Received:
+    def _received(self, request: Request, name: str, effort: Effort) -> _Received:
         while True:
             got = _Received()
             limit = self.sizes.of(request)
             try:
-                for page in self._pages(request, got.answered):
+                for page in self._pages(request, got.answered, effort):
                     file = self.spool.write_page(f"{name}-{len(got.files):05d}", page.records)
                     got.add(file, page)
             except PageTooDenseError as dense:
@@ -124,12 +137,12 @@ class Fetcher:
             f"going on with {self.sizes.halve(request, limit)} ({dense.message})",
         )
 
-    def _pages(self, request: Request, answered: set[datetime]) -> Iterator[Page]:
+    def _pages(self, request: Request, answered: set[datetime], effort: Effort) -> Iterator[Page]:
         rest = request.period
         while True:
             limit = self.sizes.of(request)
             try:
-                for page in self._chain(request, rest, limit):
+                for page in self._chain(request, rest, limit, effort):
                     rest = _after(request, rest, page, answered)
                     yield page
             except PageTooDenseError as dense:
@@ -141,7 +154,9 @@ class Fetcher:
             else:
                 return
 
-    def _chain(self, request: Request, period: Period, limit: int) -> Iterator[Page]:
+    def _chain(
+        self, request: Request, period: Period, limit: int, effort: Effort
+    ) -> Iterator[Page]:
         cursors: set[str] = set()
         cursor: str | None = None
         while True:
@@ -151,6 +166,7 @@ class Fetcher:
                 params=parameters(request, period, limit, cursor),
                 headers=_headers(request),
                 parse=parse_page,
+                on_retry=effort.retry,
             )
             cursor = page.next_page
             if cursor in cursors:

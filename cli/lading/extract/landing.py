@@ -35,7 +35,7 @@ FROM (SELECT unnest(from_json($arrivals, '[{
     "request": "VARCHAR", "reason": "VARCHAR", "starting_at": "VARCHAR", "ending_at": "VARCHAR",
     "slice_seconds": "BIGINT", "in_buckets": "BOOLEAN", "closes_at": "VARCHAR",
     "asked_at": "VARCHAR", "fetched_at": "VARCHAR", "files": ["VARCHAR"], "records": "BIGINT",
-    "size": "BIGINT", "left_out": ["VARCHAR"], "first_number": "BIGINT"
+    "size": "BIGINT", "retries": "BIGINT", "left_out": ["VARCHAR"], "first_number": "BIGINT"
 }]')) AS a)
 """
 
@@ -95,7 +95,7 @@ ORDER BY a.request, e.starting_at
 REQUESTS = """
 INSERT INTO lading.requests
 SELECT request_id, run_id, connection, stream, request, starting_at, ending_at, reason,
-    'landed', len(files), records, size, asked_at, fetched_at, NULL
+    'landed', len(files), records, size, retries, asked_at, fetched_at, NULL
 FROM arrivals
 """
 

@@ -19,7 +19,7 @@ from lading.errors import (
     UnauthorizedError,
 )
 from lading.extract.anthropic import open_session
-from lading.extract.fetch import Fetcher, PageSizes
+from lading.extract.fetch import Effort, Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
 from lading.extract.plan import answered_by
 from lading.extract.restatements import tell_restated
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan, Request
     from lading.extract.restatements import Restated
+    from lading.extract.unknown import Unknown
     from lading.http import Session
     from lading.project.model import Connection
     from lading.warehouse.database import Database
@@ -52,6 +53,7 @@ class Failure:
     error: str
     hint: str | None
     tried: bool
+    effort: Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,14 @@ class Outcome:
 class Extraction:
     """What became of the plan. `http_requests` counts every try of every page; `checks` say
     whether what landed agrees with the control totals, `restated` what was closed and came back
-    different."""
+    different, `unknown` what of it no model knows."""
 
     outcomes: tuple[Outcome, ...]
     http_requests: int
     retries: int
     checks: tuple[Check, ...] = ()
     restated: tuple[Restated, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
 
     @property
     def failed_streams(self) -> frozenset[str]:
@@ -107,6 +110,7 @@ class _Progress:
 
 
 Report = Callable[["Request", int], None]
+_Asked = tuple[int, "Request", Effort]
 
 
 def recover(database: Database) -> int:
@@ -206,18 +210,18 @@ def _carry_out(
     fetchers = {name: Fetcher(session, spool, run, sizes) for name, session in sessions.items()}
     most = max(1, sum(connections[name].concurrency for name in sessions))
     landing = _Landing(database, spool)
-    under_way: dict[Future[Arrival], tuple[int, Request]] = {}
+    under_way: dict[Future[Arrival], _Asked] = {}
     failed: list[tuple[int, Failure]] = []
     pool = ThreadPoolExecutor(max_workers=most, thread_name_prefix="fetch")
     try:
         while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
             for future in interruptions.first_of(under_way):
-                number, request = under_way.pop(future)
+                number, request, effort = under_way.pop(future)
                 progress = books[request.extract.key]
                 try:
                     arrival = future.result()
                 except ServerError as error:
-                    failed.append((number, _note(progress, request, error, books)))
+                    failed.append((number, _note(progress, request, error, books, effort)))
                     continue
                 _count(progress, arrival, run)
                 landing.add(arrival)
@@ -234,7 +238,7 @@ def _carry_out(
 
 def _fill(
     waiting: Iterator[tuple[int, Request]],
-    under_way: dict[Future[Arrival], tuple[int, Request]],
+    under_way: dict[Future[Arrival], _Asked],
     most: int,
     pool: ThreadPoolExecutor,
     fetchers: Mapping[str, Fetcher],
@@ -250,12 +254,14 @@ def _fill(
         progress.requests += 1
         if progress.stopped is not None:
             why = redact(f"not asked: {progress.stopped.message}")
-            failure = Failure(request, why, None, tried=False)
+            failure = Failure(request, why, None, tried=False, effort=Effort())
             progress.failures.append(failure)
             failed.append((number, failure))
             continue
         fetcher = fetchers[request.extract.stream.connection]
-        under_way[pool.submit(fetcher.fetch, request, number)] = (number, request)
+        effort = Effort()
+        asked = pool.submit(fetcher.fetch, request, number, effort)
+        under_way[asked] = (number, request, effort)
     return True
 
 
@@ -274,11 +280,12 @@ def _note(
     request: Request,
     error: ServerError,
     books: Mapping[tuple[str, str, str], _Progress],
+    effort: Effort,
 ) -> Failure:
     """Take a failure down, and decide whether asking on makes sense."""
     stream = request.extract.stream
     said = redact(error.message) + (f" [{error.request_id}]" if error.request_id else "")
-    failure = Failure(request, said, error.hint, tried=True)
+    failure = Failure(request, said, error.hint, tried=True, effort=effort)
     progress.failures.append(failure)
     log.error(
         "request_failed",
@@ -343,7 +350,8 @@ def _rows(run: Run, failed: Sequence[tuple[int, Failure]]) -> Iterator[list[obje
             0,
             0,
             0,
-            now,
+            failure.effort.retries,
+            naive(failure.effort.asked_at),
             now,
             failure.error,
         ]

@@ -41,6 +41,7 @@ class Arrival:
     files: tuple[str, ...]
     records: int
     size: int
+    retries: int
     largest: int
     left_out: tuple[str, ...]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -21,13 +21,22 @@ LOOKBACK = "3d"
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How far behind a stream may be before that is a warning, and before it is an error."""
+
+    warn_after: timedelta | None
+    error_after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """An endpoint of one connection.
 
     A `window` stream is a time range of buckets followed by a cursor; a `day` stream is one
     chain of pages for each UTC day. `page_sizes` are the most buckets (by width) or records
     (under "1d") that one page may have. `control_totals` are the paths, below a bucket's
-    results, of the figures whose sums must not depend on the grouping.
+    results, of the figures whose sums must not depend on the grouping; `values` are the known
+    values of fields, by such paths too (of a `day` stream, by paths of its records).
     """
 
     connection: str
@@ -43,6 +52,8 @@ class Stream:
     lookback: timedelta
     place: Place
     control_totals: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    freshness: Limits | None = None
 
 
 def read_streams(project: Project) -> tuple[Stream, ...]:
@@ -81,6 +92,10 @@ def _check(
     if stream.get("control_totals") and not dimensions:
         message = "control totals compare grouped figures, and this stream has no group_by"
         yield Problem(message, document.key_place(*at, "control_totals"))
+    limits = _limits(stream.get("freshness", {}))
+    if limits.warn_after and limits.error_after and limits.warn_after > limits.error_after:
+        place = document.place(*at, "freshness", "warn_after")
+        yield Problem("warn_after is longer than error_after: nobody would be warned", place)
     if isinstance(sizes, dict):
         for width in widths:
             if width not in sizes:
@@ -113,7 +128,14 @@ def _stream(
         lookback=_span(stream.get("lookback", LOOKBACK)),
         place=document.place(*at),
         control_totals=tuple(stream.get("control_totals", ())),
+        values={name: tuple(known) for name, known in stream.get("values", {}).items()},
+        freshness=_limits(stream["freshness"]) if "freshness" in stream else None,
     )
+
+
+def _limits(freshness: Mapping[str, str]) -> Limits:
+    warn, error = (freshness.get(each) for each in ("warn_after", "error_after"))
+    return Limits(_span(warn) if warn else None, _span(error) if error else None)
 
 
 def _span(text: str) -> timedelta:

@@ -171,7 +171,7 @@ def check_totals(
 
     Gives the extraction with its checks, and with what was fetched again.
     """
-    pairs = _pairs(plan)
+    pairs = pairs_of(plan)
     if not pairs:
         return extraction
     checks, periods = _compare(pairs, database, run, is_last=False)
@@ -199,7 +199,7 @@ def streams_that_differ(connection: DuckDBPyConnection) -> frozenset[str]:
     return frozenset(row[0] for row in rows)
 
 
-def _pairs(plan: Plan) -> Pairs:
+def pairs_of(plan: Plan) -> Pairs:
     """By stream: each grouped extract with the ungrouped one of its connection and width."""
     alone = {_view(each): each for each in plan.extracts if not each.dimensions}
     pairs: Pairs = {}
@@ -231,7 +231,7 @@ def _compare(
         for stream, those in pairs.items():
             _compare_stream(connection, stream, those, run)
             names = sorted({grouped.stream.connection for grouped, _ in those})
-            checks.extend(_check(connection, name, stream, those) for name in names)
+            checks.extend(check_of(connection, name, stream, those) for name in names)
             for name, request, start, end in connection.execute(PERIODS).fetchall():
                 period = Period(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
                 periods.setdefault((name, stream, request), []).append(period)
@@ -262,12 +262,13 @@ def _compare_stream(
     connection.execute(DIFFERING.format(stream=stream), {"fields": fields})
 
 
-def _check(
+def check_of(
     connection: DuckDBPyConnection,
     name: str,
     stream: str,
     pairs: Sequence[tuple[Extract, Extract]],
 ) -> Check:
+    """What the tables `compared` and `differing` say of a connection's stream."""
     dimensions = {grouped.request: grouped.dimensions for grouped, _ in pairs}
     buckets, differing = connection.execute(COUNTS, {"connection": name}).fetchall()[0]
     rows = connection.execute(NAMED_FIGURES, {"connection": name, "most": NAMED}).fetchall()

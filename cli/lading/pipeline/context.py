@@ -65,12 +65,15 @@ class Context:
 class Work:
     """A run that has begun: the only one that writes to its database.
 
-    A step that did only part of its work says so in `incomplete`.
+    A step that did only part of its work says so in `incomplete`; a push says how many entities
+    Port took and refused.
     """
 
     context: Context
     run: Run
     incomplete: bool = False
+    entities: int | None = None
+    refused: int | None = None
 
 
 def open_context(
@@ -198,9 +201,9 @@ def working(context: Context, command: str) -> Iterator[Work]:
             prepare(connection, [stream.name for stream in context.streams])
             begin(connection, run)
         status, error = "failed", None
+        work = Work(context, run)
         try:
             recover(context.database)
-            work = Work(context, run)
             yield work
             status = "incomplete" if work.incomplete else "done"
         except LadingError as failure:
@@ -211,4 +214,11 @@ def working(context: Context, command: str) -> Iterator[Work]:
             raise
         finally:
             with context.database.writing() as connection:
-                end(connection, run, status=status, error=error)
+                end(
+                    connection,
+                    run,
+                    status=status,
+                    error=error,
+                    entities=work.entities,
+                    refused=work.refused,
+                )

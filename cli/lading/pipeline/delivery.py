@@ -85,6 +85,7 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
                 lambda steps: watcher.advance("push", steps),
             )
     work.incomplete |= not result.ok
+    work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
     return result
 
 

@@ -15,6 +15,7 @@ from lading.extract.plan import EVERYTHING, Scope
 if TYPE_CHECKING:
     from lading.extract.plan import Extract, Landed, Plan, Request
     from lading.extract.run import Extraction
+    from lading.extract.unknown import Unknown
     from lading.pipeline.context import Context, Watcher, Work
     from lading.transform.materialise import NodeResult
 
@@ -51,8 +52,8 @@ def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:
 
 
 def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extraction:
-    """Fetch what is asked for and not closed yet, within a scope, compare it with its
-    control totals, and tell what was restated."""
+    """Fetch what is asked for and not closed yet, within a scope, compare it with its control
+    totals, and tell what was restated and what the models do not know."""
     from lading.extract.restatements import tell_restated
     from lading.extract.totals import check_totals
 
@@ -70,7 +71,30 @@ def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extracti
         restated = tell_restated(work.context.database, work.run.id)
         extraction = replace(extraction, restated=restated)
     work.incomplete |= bool(extraction.failed_streams or extraction.differing_streams)
-    return extraction
+    return replace(extraction, unknown=_look_through(work))
+
+
+def _look_through(work: Work) -> tuple[Unknown, ...]:
+    from lading.extract.unknown import look_through, put_on_record
+    from lading.transform.decoded import known_fields
+
+    context = work.context
+    decoded = {each.name: known_fields(context.graph, each.name) for each in context.streams}
+    known = {name: fields for name, fields in decoded.items() if fields is not None}
+    with context.database.reading() as connection:
+        found = look_through(connection, context.streams, known)
+    with context.database.writing() as connection:
+        put_on_record(connection, found, work.run)
+    for each in found:
+        log.info(
+            "unknown",
+            str(each),
+            connection=each.connection,
+            stream=each.stream,
+            fields=each.fields,
+            values=each.values,
+        )
+    return found
 
 
 def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -> Extraction:

@@ -97,7 +97,8 @@ def _said(owner: Path) -> str:
 def begin(connection: DuckDBPyConnection, run: Run) -> None:
     """Put the run on record as running."""
     connection.execute(
-        "INSERT INTO lading.runs VALUES (?, ?, ?, ?, NULL, 'running', NULL)",
+        "INSERT INTO lading.runs (run_id, command, version, started_at, status) "
+        "VALUES (?, ?, ?, ?, 'running')",
         [run.id, run.command, __version__, naive(run.started_at)],
     )
     connection.execute(
@@ -105,9 +106,26 @@ def begin(connection: DuckDBPyConnection, run: Run) -> None:
     )
 
 
-def end(connection: DuckDBPyConnection, run: Run, *, status: str, error: str | None) -> None:
-    """Put the run's end on record: `done`, `incomplete` or `failed`."""
+def end(
+    connection: DuckDBPyConnection,
+    run: Run,
+    *,
+    status: str,
+    error: str | None,
+    entities: int | None = None,
+    refused: int | None = None,
+) -> None:
+    """Put the run's end on record: `done`, `incomplete` or `failed`, and how many entities Port
+    took and refused if any were sent."""
     connection.execute(
-        "UPDATE lading.runs SET ended_at = ?, status = ?, error = ? WHERE run_id = ?",
-        [naive(datetime.now(UTC)), status, redact(error) if error else None, run.id],
+        "UPDATE lading.runs SET ended_at = ?, status = ?, error = ?, entities = ?, refused = ? "
+        "WHERE run_id = ?",
+        [
+            naive(datetime.now(UTC)),
+            status,
+            redact(error) if error else None,
+            entities,
+            refused,
+            run.id,
+        ],
     )

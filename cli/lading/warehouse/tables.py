@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lading.warehouse.views import VIEWS
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -16,18 +18,22 @@ CREATE SCHEMA IF NOT EXISTS raw;
 CREATE SCHEMA IF NOT EXISTS raw_history;
 CREATE SCHEMA IF NOT EXISTS lading;
 
--- One row per invocation of a command that writes.
+-- One row per invocation of a command that writes. The entities that Port took in it and those
+-- that it refused; `looked_through` once unknown fields were looked for in what it landed.
 CREATE TABLE IF NOT EXISTS lading.runs (
     run_id VARCHAR PRIMARY KEY, command VARCHAR NOT NULL, version VARCHAR NOT NULL,
-    started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL, error VARCHAR
+    started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL, error VARCHAR,
+    entities BIGINT, refused BIGINT, looked_through BOOLEAN NOT NULL DEFAULT false
 );
 
--- One row per range that was asked for, with all its pages; failed ones too.
+-- One row per range that was asked for, with all its pages; failed ones too. Each page is a request
+-- over HTTP, and so is each retry.
 CREATE TABLE IF NOT EXISTS lading.requests (
     request_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL,
     stream VARCHAR NOT NULL, request JSON NOT NULL,
     starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, reason VARCHAR NOT NULL,
     status VARCHAR NOT NULL, pages BIGINT NOT NULL, records BIGINT NOT NULL, bytes BIGINT NOT NULL,
+    retries BIGINT NOT NULL,
     started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, error VARCHAR
 );
 
@@ -59,6 +65,13 @@ CREATE TABLE IF NOT EXISTS lading.restatements (
     request JSON NOT NULL, starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL,
     restated_at TIMESTAMP NOT NULL, records_before BIGINT NOT NULL, records_after BIGINT NOT NULL,
     figures STRUCT(field VARCHAR, before DECIMAL(38, 20), after DECIMAL(38, 20))[] NOT NULL
+);
+
+-- What landed that the staging models do not know: a field, or a value of one whose values
+-- `values:` in sources/ lists. One row per run.
+CREATE TABLE IF NOT EXISTS lading.unknown (
+    run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL, stream VARCHAR NOT NULL,
+    field VARCHAR NOT NULL, value VARCHAR
 );
 
 -- What the mappings make of the database's content: the last plan's entities.
@@ -105,6 +118,7 @@ CREATE TABLE IF NOT EXISTS raw_history."{stream}" (
 def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
     """Make the tables that are not there yet, with a raw table and its history for each stream."""
     connection.execute(BOOKKEEPING)
+    connection.execute(VIEWS)
     for stream in sorted(set(streams)):
         connection.execute(RAW.format(stream=stream))
 
