@@ -127,7 +127,7 @@ def _look(
 
     in_buckets = stream.iterate == "window"
     of_records = known.get("results", {}).get("[]", {}) if in_buckets else known
-    fields = {first_unknown(path, of_records) for (path,) in ask(FIELDS)} - {None}
+    fields = {new for (path,) in ask(FIELDS) if (new := first_unknown(path, of_records))}
     if in_buckets:
         keys = {key for (key,) in ask(BUCKET_FIELDS)} - known.keys() - OF_BUCKETS
         fields |= {f"bucket.{key}" for key in keys}
@@ -138,7 +138,7 @@ def _look(
         for name, value in ask(VALUES, paths=str(paths), names=str(list(stream.values))):
             if value is not None and value not in stream.values[name]:
                 values[name] = (*values.get(name, ()), value)
-    return Unknown(stream.connection, stream.name, tuple(sorted(filter(None, fields))), values)
+    return Unknown(stream.connection, stream.name, tuple(sorted(fields)), values)
 
 
 def first_unknown(path: str, known: Fields) -> str | None:
@@ -152,7 +152,7 @@ def first_unknown(path: str, known: Fields) -> str | None:
         if element:
             said += element
         elif key in known or "*" not in known:
-            said += f".{key}"
+            said += f".{plain}" if plain else f'."{quoted}"'
         else:
             said, key = f"{said}.*", "*"
         if key not in known:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # A slice is as long as its extract's buckets; a report of records has days. What a request that
-# failed had covered counts until a later one has landed the slice.
+# failed had covered counts until a later one has landed the slice; of those of one moment the one
+# that was tried tells more than those that were not asked since it had failed.
 VIEWS = """
 CREATE OR REPLACE VIEW lading.run_totals AS
 SELECT r.run_id, r.command, r.started_at, r.ended_at, r.status,
@@ -32,7 +33,8 @@ extracts AS (
     GROUP BY ALL
 ),
 failures AS (
-    SELECT connection, stream, request::VARCHAR AS request, starting_at, ending_at, ended_at, error
+    SELECT connection, stream, request::VARCHAR AS request, starting_at, ending_at, ended_at, error,
+        {'at': ended_at, 'tried': status = 'failed'} AS position
     FROM lading.requests WHERE status <> 'landed'
 ),
 differing AS (
@@ -49,7 +51,7 @@ landed AS (
 troubled AS (
     SELECT s.connection, s.stream, s.request, s.starting_at, s.ending_at,
         s.records = 0 AND s.request ->> '$.bucket_width' IS NOT NULL AS is_absent,
-        arg_max(f.error, f.ended_at) AS error, max(d.why) AS difference
+        arg_max(f.error, f.position) AS error, max(d.why) AS difference
     FROM landed AS s
     LEFT JOIN failures AS f
         ON f.connection = s.connection AND f.stream = s.stream AND f.request = s.request
@@ -97,7 +99,7 @@ holes AS (
 gaps AS (
     SELECT h.connection, h.stream, h.request, h.hole_at, h.hole_end,
         CASE WHEN max(f.ended_at) IS NULL THEN 'gap' ELSE 'failed' END AS state,
-        coalesce(arg_max(f.error, f.ended_at), 'no run has landed it') AS why
+        coalesce(arg_max(f.error, f.position), 'no run has landed it') AS why
     FROM holes AS h
     LEFT JOIN failures AS f
         ON f.connection = h.connection AND f.stream = h.stream AND f.request = h.request

@@ -55,8 +55,8 @@ def arrive(spool: Spool, day: int, *pages: list[bytes], run: str = RUN) -> Arriv
         files=tuple(files),
         records=len(records),
         size=sum(map(len, records)),
-        largest=max(map(len, records), default=0),
         retries=0,
+        largest=max(map(len, records), default=0),
         left_out=(),
     )
     spool.arrived(arrival)

@@ -118,7 +118,9 @@ def test_a_run_is_on_record_from_its_begin_to_its_end(database: Database) -> Non
         prepare(connection, [])
         begin(connection, run)
         begun = connection.execute("FROM lading.runs").fetchall()
-        assert begun == [(run.id, "sync", __version__, started, None, "running", None)]
+        assert begun == [
+            (run.id, "sync", __version__, started, None, "running", None, None, None, False)
+        ]
         register("run-secret-0001")
         before = naive(datetime.now(UTC))
         end(connection, run, status="incomplete", error="the key run-secret-0001 is wrong")
