@@ -28,7 +28,8 @@ Row = tuple[Any, ...]
 NOW = "2026-02-05 15:30:00"
 # The first and the last day of each period, and the rest.
 MISSING = """
-SELECT starting_at::DATE::VARCHAR, (ending_at - INTERVAL 1 SECOND)::DATE::VARCHAR, slices, state, why
+SELECT starting_at::DATE::VARCHAR, (ending_at - INTERVAL 1 SECOND)::DATE::VARCHAR, slices,
+    state, why
 FROM lading.missing_at('{moment}'::TIMESTAMP) WHERE stream = '{stream}' ORDER BY ALL
 """
 
