@@ -28,8 +28,8 @@ def make(database: Database) -> None:
     with database.writing() as connection:
         prepare(connection, ["usage_messages"])
         connection.execute(
-            "INSERT INTO lading.runs "
-            "VALUES ('r1', 'sync', '0', '2026-01-01', NULL, 'running', NULL)"
+            "INSERT INTO lading.runs (run_id, command, version, started_at, status) "
+            "VALUES ('r1', 'sync', '0', '2026-01-01', 'running')"
         )
 
 
@@ -87,6 +87,7 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
         "lading.restatements",
         "lading.runs",
         "lading.slices",
+        "lading.unknown",
         "raw.claude_code",
         "raw.usage_messages",
         "raw_history.claude_code",
