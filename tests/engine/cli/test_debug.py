@@ -27,7 +27,7 @@ def lines(text: str) -> dict[str, str]:
 def test_all_is_well(desk: Desk) -> None:
     done = desk.run("debug")
     assert done.code == 0, done.out
-    assert "15 models, 1 mapping file, 5 resources" in done.out
+    assert "16 models, 1 mapping file, 5 resources" in done.out
     assert lines(done.out) == {
         "files": "OK",
         "database": "OK",

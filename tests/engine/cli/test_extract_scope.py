@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 SIX = ("model", "speed", "account_id", "api_key_id", "service_tier", "inference_geo")
-EXTRACTS = """        lookback: 3d
+LAST_LINE = """        freshness: {warn_after: 36h, error_after: 3d}
+
+      - name: cost_report"""
+EXTRACTS = """        freshness: {warn_after: 36h, error_after: 3d}
         extracts:
           - {bucket_width: 1h, group_by: [api_key_id], start: '2026-02-03'}
 
@@ -118,7 +121,7 @@ def test_a_sync_takes_a_range_too(desk: Desk) -> None:
 
 
 def test_sources_may_ask_for_what_no_mapping_needs(desk: Desk) -> None:
-    desk.edit("sources/claude.yml", "        lookback: 3d\n\n      - name: cost_report", EXTRACTS)
+    desk.edit("sources/claude.yml", LAST_LINE, EXTRACTS)
     assert desk.run("extract").code == 0
     organisation = desk.anthropic.organisation
     rows = desk.query(
@@ -160,10 +163,11 @@ def test_sources_may_ask_for_what_no_mapping_needs(desk: Desk) -> None:
     ],
 )
 def test_what_sources_ask_for_is_checked(desk: Desk, extract: str, said: str, hint: str) -> None:
-    lines = f"        lookback: 3d\n        extracts:\n          - {extract}\n\n"
+    freshness = "        freshness: {warn_after: 36h, error_after: 3d}\n"
+    lines = f"{freshness}        extracts:\n          - {extract}\n\n"
     desk.edit(
         "sources/claude.yml",
-        "        lookback: 3d\n\n      - name: cost_report",
+        LAST_LINE,
         f"{lines}      - name: cost_report",
     )
     done = desk.run("extract")
