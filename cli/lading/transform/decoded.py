@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def known_fields(graph: Graph, stream: str) -> dict[str, Any] | None:
     """The fields of a stream's payloads that models decode, as nested keys with `*` for any key and
     `[]` for any element; a value of {} is not looked into. None if no model decodes them."""
     models = [
-        (model, tuple(_decodings(model.sql)))
+        (model, _decodings(model.sql))
         for name, model in graph.models.items()
         if not model.is_resource and "from_json" in model.sql and stream in graph.streams(name)
     ]
@@ -55,14 +56,20 @@ def known_fields(graph: Graph, stream: str) -> dict[str, Any] | None:
     return known
 
 
-def _decodings(sql: str) -> Iterator[Decoding]:
-    from sqlglot import exp, parse_one
+@lru_cache(maxsize=1024)
+def _decodings(sql: str) -> tuple[Decoding, ...]:
+    from sqlglot import parse_one
     from sqlglot.errors import SqlglotError
 
     try:
-        query = parse_one(sql, dialect="duckdb")
+        return tuple(_decodings_in(parse_one(sql, dialect="duckdb")))
     except SqlglotError:
-        return
+        return ()
+
+
+def _decodings_in(query: exp.Expr) -> Iterator[Decoding]:
+    from sqlglot import exp
+
     for call in query.find_all(exp.FromJson):
         arguments = list(call.iter_expressions())
         struct = _struct(arguments[1]) if len(arguments) > 1 else None
