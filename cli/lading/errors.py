@@ -112,12 +112,10 @@ class ServerError(LadingError):
         hint: str | None = None,
         status: int | None = None,
         request_id: str | None = None,
-        body: bytes = b"",
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.request_id = request_id
-        self.body = body
 
 
 class RetriableError(ServerError):

@@ -79,7 +79,6 @@ def classify(reply: Reply) -> ServerError | None:
     more: dict[str, Any] = {
         "status": status,
         "request_id": reply.headers.get("request-id"),
-        "body": reply.body,
     }
     if status == 429:
         throttled = ThrottledError(message, **more)

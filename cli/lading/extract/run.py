@@ -134,14 +134,14 @@ def recover(database: Database) -> int:
             except DatabaseError as error:
                 log.warning(
                     "spool",
-                    f"{arrival.stream} from {arrival.starting_at}, left by a run that died, "
+                    f"{arrival.stream} from {arrival.starting_at}, left by a run that did not end, "
                     f"can't be read; fetching it again ({error.message})",
                 )
         shutil.rmtree(folder, ignore_errors=True)
         for run_id in sorted({each.run_id for each in arrivals}):
             tell_restated(database, run_id)
     if landed:
-        log.info("recovered", f"landed {landed} records that a run that died had received")
+        log.info("recovered", f"landed {landed} records that a run that did not end had received")
     return landed
 
 

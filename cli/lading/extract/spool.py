@@ -91,5 +91,7 @@ def left_behind(folder: Path) -> Iterator[tuple[Path, tuple[Arrival, ...]]]:
                 left_out = tuple(written["left_out"])
                 arrivals.append(Arrival(**{**written, "files": files, "left_out": left_out}))
             except (ValueError, TypeError, KeyError):
-                log.warning("spool", f"{note.name} of a run that died is torn; fetching it again")
+                log.warning(
+                    "spool", f"{note.name} of a run that did not end is torn; fetching it again"
+                )
         yield pages, tuple(arrivals)

@@ -186,7 +186,7 @@ def _without_destination(connection: Connection) -> tuple[Problem, ...]:
 def working(context: Context, command: str) -> Iterator[Work]:
     """A run of the command: alone with the database, and on record from begin to end.
 
-    What a run that died had received is landed first.
+    What a run that did not end had received is landed first.
 
     Raises:
         DatabaseBusyError: another run, or another process with the file open, did not end.

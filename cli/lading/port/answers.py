@@ -51,7 +51,6 @@ def classify(reply: Reply) -> ServerError | None:
     more: dict[str, Any] = {
         "status": status,
         "request_id": reply.headers.get("x-trace-id"),
-        "body": reply.body,
     }
     if status == 408 or status == 429 or status >= 500:
         kind = ThrottledError if status == 429 else UnavailableError

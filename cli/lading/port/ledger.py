@@ -165,14 +165,6 @@ def duplicates(connection: DuckDBPyConnection, most: int = 20) -> tuple[Duplicat
     )
 
 
-def needed_blueprints(connection: DuckDBPyConnection) -> tuple[str, ...]:
-    """The blueprints that the entities are of, in order."""
-    rows = connection.execute(
-        "SELECT DISTINCT blueprint FROM lading.entities ORDER BY blueprint"
-    ).fetchall()
-    return tuple(row[0] for row in rows)
-
-
 def write_outbox(
     connection: DuckDBPyConnection, destination: str, resources: Sequence[str], path: Path
 ) -> None:

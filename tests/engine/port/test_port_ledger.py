@@ -10,7 +10,6 @@ from lading.port.ledger import (
     PlanCounts,
     duplicates,
     keep_plan_view,
-    needed_blueprints,
     plan_counts,
 )
 from lading.port.stage import EntityStage
@@ -161,12 +160,6 @@ def test_no_more_duplicates_are_shown_than_asked_for(yard: Yard) -> None:
     with yard.database.reading() as connection:
         assert [each.identifier for each in duplicates(connection, most=3)] == ["e0", "e1", "e2"]
         assert len(duplicates(connection)) == 5
-
-
-def test_the_blueprints_that_entities_need_are_named_once(yard: Yard) -> None:
-    yard.stage(("a", "usage", "e", "1"), ("b", "usage", "f", "1"), ("b", "cost", "f", "1"))
-    with yard.database.reading() as connection:
-        assert needed_blueprints(connection) == ("cost", "usage")
 
 
 def test_the_plan_can_be_queried(yard: Yard) -> None:

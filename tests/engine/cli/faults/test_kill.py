@@ -143,7 +143,7 @@ def test_while_it_fetches(
     relay.renew()
     done = settled()
     if blow is KILL:
-        assert "that a run that died had received" in done.err
+        assert "that a run that did not end had received" in done.err
     # The 21 ranges that were surely received are not asked for again, but for the three of them
     # that reach into the lookback.
     assert len(relay.requests) <= 42 - 21 + 3
@@ -169,7 +169,7 @@ def test_between_fetching_and_landing(
     assert held[0].execute("SELECT count(*) FROM lading.slices").fetchall() == [(0,)]
     held[0].close()
     relay.renew()
-    assert "landed 444 records that a run that died had received" in settled().err
+    assert "landed 444 records that a run that did not end had received" in settled().err
     assert len(relay.requests) == 7
     assert runs(desk) == DIED
 

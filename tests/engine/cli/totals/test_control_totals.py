@@ -302,7 +302,7 @@ def test_a_run_that_was_killed_before_it_compared(late: Desk, altered: Alter) ->
     late.anthropic.faults.clear()
     done = late.run("extract")
     assert done.code == 0, done.err
-    assert "that a run that died had received" in done.err
+    assert "that a run that did not end had received" in done.err
     assert "usage_messages: 1 of 4 buckets differ grouped and ungrouped" in done.err
 
 
