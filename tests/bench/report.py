@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.bench import landing, startup, whole_sync
+from tests.bench import backfill, landing, startup, whole_sync
 from tests.bench.machine import describe
 
 if TYPE_CHECKING:
+    from tests.bench.backfill import Backfill
     from tests.bench.landing import Landing
     from tests.bench.startup import Startup
     from tests.bench.whole_sync import Sync, WholeSync
@@ -39,6 +40,7 @@ def print_report() -> None:
     _say(*startup_lines(startup.measure()), "")
     _say(*landing_lines(landing.measure()), "")
     _say(*sync_lines(whole_sync.measure()), "")
+    _say(*backfill_lines(backfill.measure()), "")
     _say(f"All of it took {time.perf_counter() - began:.0f} s.")
 
 
@@ -104,6 +106,18 @@ def sync_lines(found: WholeSync) -> list[str]:
         f"   The stand-ins took {beside} meanwhile, on the same cores.",
         f"   Port's own integration was measured elsewhere; it keeps {OCEAN[-1]} of {OCEAN_DUE}",
         "   entities. What can be compared, and what can't: tests/bench/README.md.",
+    ]
+
+
+def backfill_lines(found: Backfill) -> list[str]:
+    parts, child = found.parts, found.child
+    first, last = sum(parts[: len(parts) // 2]), sum(parts[len(parts) // 2 :])
+    return [
+        f"4. A backfill of {found.records:,} Claude Code records, {backfill.DAYS:,} days; one round",
+        f"   {child.wall:.1f} s, {child.cpu:.1f} CPU s, peak {_megabytes(child.peaks.alone)} MB. "
+        "Aim: less than 600 MB.",
+        f"   Seconds of each tenth: {' '.join(f'{each:.1f}' for each in parts)}.",
+        f"   The second half took {last / first:.2f} times the first's. Aim: about 1.",
     ]
 
 

@@ -100,8 +100,16 @@ FROM arrivals
 """
 
 # A commit goes into the file itself: by way of the log everything would be written twice, since the
-# database is closed right after.
-CHECKPOINT_AT_ONCE = "SET checkpoint_threshold = '1KB'"
+# database is closed right after. As it does, DuckDB would merge neighbouring row groups that are
+# not full: of a backfill's, that takes longer than landing them and a gigabyte of memory. So only
+# what a small landing leaves is merged, and within bounds.
+SETTINGS = """
+SET checkpoint_threshold = '1KB';
+SET max_vacuum_tasks = {merges};
+SET memory_limit = '{memory}B';
+"""
+SMALL = 4 * 1024 * 1024
+MEMORY = 256 * 1024 * 1024
 
 # Neighbouring closed slices as one period, so that a year of minutes is a handful of rows.
 CLOSED = """
@@ -136,7 +144,7 @@ def land(connection: DuckDBPyConnection, arrivals: Sequence[Arrival]) -> int:
     Raises:
         DatabaseError: the spool's files do not hold the records that were put there.
     """
-    connection.execute(CHECKPOINT_AT_ONCE)
+    connection.execute(_settings(arrivals))
     connection.execute("BEGIN TRANSACTION")
     try:
         new = _not_on_record(connection, arrivals)
@@ -149,6 +157,17 @@ def land(connection: DuckDBPyConnection, arrivals: Sequence[Arrival]) -> int:
         connection.execute("ROLLBACK")
         raise
     return landed
+
+
+def _settings(arrivals: Sequence[Arrival]) -> str:
+    merges = 1 if sum(each.size for each in arrivals) < SMALL else 0
+    # DuckDB reads each file by buffers of several times the largest object.
+    memory = MEMORY + 8 * max(0, _largest_object(arrivals) - LARGEST_OBJECT)
+    return SETTINGS.format(merges=merges, memory=memory)
+
+
+def _largest_object(arrivals: Sequence[Arrival]) -> int:
+    return max(LARGEST_OBJECT, 2 * max((each.largest for each in arrivals), default=0))
 
 
 def _not_on_record(
@@ -190,8 +209,7 @@ def _described(arrivals: Iterable[Arrival]) -> Iterator[dict[str, object]]:
 
 def _insert(connection: DuckDBPyConnection, table: str, arrivals: Sequence[Arrival]) -> int:
     files = [file for each in arrivals for file in each.files]
-    largest = max(LARGEST_OBJECT, 2 * max(each.largest for each in arrivals))
-    given = {"files": files, "largest": largest}
+    given = {"files": files, "largest": _largest_object(arrivals)}
     return int(connection.execute(INSERT.format(table=table), given).fetchall()[0][0])
 
 

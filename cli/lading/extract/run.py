@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # So many arrivals, or so many bytes, are worth opening the database for.
 ARRIVALS_AT_ONCE = 256
-BYTES_AT_ONCE = 64 * 1024 * 1024
+BYTES_AT_ONCE = 32 * 1024 * 1024
 # After so many requests of one extract that came to nothing, the rest is not tried.
 GIVE_UP_AFTER = 3
 

@@ -96,6 +96,8 @@ def look_through(
 
     `known` are the fields that models know, by stream; a stream that is not in it is left out.
     """
+    # Otherwise DuckDB keeps in memory whatever of a backfill it has read.
+    connection.execute("SET memory_limit = '256MB'")
     found = []
     runs = {(name, stream): ids for name, stream, ids in connection.execute(NEW_RUNS).fetchall()}
     for stream in streams:

@@ -96,6 +96,8 @@ class Database:
         }
         if not read_only:
             config["storage_compatibility_version"] = self.storage_version
+            # What a checkpoint may tidy up of other tables is decided where they are written.
+            config["max_vacuum_tasks"] = "0"
         until = time.monotonic() + self.wait
         pause = FIRST_PAUSE
         said = False
