@@ -53,6 +53,21 @@
     )
 {%- endmacro %}
 
+{# A moment in UTC, such as 2026-11-18T00:00:00Z. One with another offset would be taken wrongly. #}
+{% macro json_moment_or_null(json) -%}
+    case
+        when {{ json }} is null then NULL
+        else coalesce(
+            case
+                when json_type({{ json }}) = 'VARCHAR'
+                    and regexp_matches({{ json }} ->> '$', '(Z|[+]00:00)$')
+                    then try_cast({{ json }} ->> '$' as TIMESTAMP)
+            end,
+            {{ wrong_json(json, 'a moment in UTC') }}
+        )
+    end
+{%- endmacro %}
+
 {# An amount that the API writes as text. One with more decimals would be rounded. #}
 {% macro json_amount(json) -%}
     coalesce(

@@ -94,7 +94,7 @@ def show_extraction_plan(plan: Plan, output: str) -> None:
             each["stream"],
             each["width"],
             ", ".join(each["group_by"]) or "-",
-            f"{each['from'][:16]} to {each['to'][:16]}" if each["requests"] else "-",
+            _range(each["from"], each["to"]) if each["requests"] else "-",
             len(each["requests"]),
             ", ".join(f"{number} {why}" for why, number in each["reasons"].items()) or "up to date",
         )
@@ -103,6 +103,11 @@ def show_extraction_plan(plan: Plan, output: str) -> None:
     say(table(["stream", "width", "grouped by", "range", "requests", "why"], rows))
     total = sum(len(each["requests"]) for each in described)
     say(f"{count(total, 'request')}, and more where a report goes over several pages.")
+
+
+def _range(start: str, end: str) -> str:
+    """From when to when; a snapshot is of one moment."""
+    return start[:16] if start == end else f"{start[:16]} to {end[:16]}"
 
 
 def _described(extract: Extract, plan: Plan) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _show_missing(missing: Sequence[Missing]) -> None:
     rows = [
         (
             each.stream,
-            each.request.get("bucket_width", "1d"),
+            each.width,
             ", ".join(each.request.get("group_by", ())) or "-",
             _utc(each.starting_at),
             _utc(each.ending_at),

@@ -114,7 +114,7 @@ def _said(reply: Reply) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a report: its records' bytes as they came, and where the next one is."""
+    """A page of a report or a list: its records' bytes as they came, and where the next one is."""
 
     records: tuple[bytes, ...]
     next_page: str | None
@@ -127,20 +127,62 @@ def parse_page(reply: Reply) -> Page:
     Raises:
         GarbledError: the body is not a whole page.
     """
+    envelope = _envelope(reply)
+    next_page = envelope.next_page if envelope.has_more is not False else None
+    return _page(reply, envelope, next_page)
+
+
+def parse_list(reply: Reply) -> Page:
+    """Cut a page of a list into its members; the next one comes after its last one.
+
+    The last page names its last member too: only `has_more` says whether there is another.
+
+    Raises:
+        GarbledError: the body is not a whole page.
+    """
+    envelope = _envelope(reply)
+    if envelope.has_more is None:
+        raise GarbledError("a page of a list does not say whether there is more")
+    return _page(reply, envelope, envelope.last_id if envelope.has_more else None)
+
+
+def parse_object(reply: Reply) -> Page:
+    """An answer that is one object: the only member of the only page.
+
+    Raises:
+        GarbledError: the body is no JSON object.
+    """
+    import msgspec
+
+    try:
+        reply.body.decode()
+        msgspec.json.decode(reply.body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _unparsed(reply, error) from error
+    return Page((reply.body,), None, len(reply.body))
+
+
+def _page(reply: Reply, envelope: Any, following: str | None) -> Page:
+    if envelope.has_more and not following:
+        raise GarbledError("a page says that there is more, and not where")
+    # The slices would keep the whole body alive if they were not copied.
+    records = tuple(bytes(raw) for raw in envelope.data)
+    return Page(records, following or None, len(reply.body))
+
+
+def _envelope(reply: Reply) -> Any:
     import msgspec
 
     try:
         reply.body.decode()  # records are not read any further, and DuckDB takes nothing but UTF-8
-        envelope = _page_decoder().decode(reply.body)
+        return _page_decoder().decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        message = f"a page does not parse ({error}; {len(reply.body)} bytes)"
-        raise GarbledError(message, request_id=reply.headers.get("request-id")) from error
-    if envelope.has_more and not envelope.next_page:
-        raise GarbledError("a page says that there is more, and not where")
-    # The slices would keep the whole body alive if they were not copied.
-    records = tuple(bytes(raw) for raw in envelope.data)
-    next_page = envelope.next_page if envelope.has_more is not False else None
-    return Page(records, next_page or None, len(reply.body))
+        raise _unparsed(reply, error) from error
+
+
+def _unparsed(reply: Reply, error: Exception) -> GarbledError:
+    message = f"a page does not parse ({error}; {len(reply.body)} bytes)"
+    return GarbledError(message, request_id=reply.headers.get("request-id"))
 
 
 @cache
@@ -153,6 +195,7 @@ def _page_decoder() -> Any:
             ("data", list[msgspec.Raw]),
             ("has_more", bool | None, None),
             ("next_page", str | None, None),
+            ("last_id", str | None, None),
         ],
     )
     return msgspec.json.Decoder(envelope)
@@ -193,6 +236,27 @@ def days_of(records: Sequence[bytes]) -> set[str]:
         return {_day_decoder().decode(record).date[:10] for record in records}
     except msgspec.MsgspecError as error:
         raise GarbledError(f"a record without a date ({error})") from error
+
+
+def ids_of(records: Sequence[bytes]) -> tuple[str, ...]:
+    """The ids of a list's members.
+
+    Raises:
+        GarbledError: one has none.
+    """
+    import msgspec
+
+    try:
+        return tuple(_member_decoder().decode(record).id for record in records)
+    except msgspec.MsgspecError as error:
+        raise GarbledError(f"a member without an id ({error})") from error
+
+
+@cache
+def _member_decoder() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(msgspec.defstruct("Member", [("id", str)]))
 
 
 @cache

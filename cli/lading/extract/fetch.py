@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lading import log
 from lading.errors import GarbledError, PageTooDenseError, ServerError
-from lading.extract.anthropic import Page, bucket_of, days_of, parse_page
-from lading.extract.plan import Period, Request, closes_at
+from lading.extract.anthropic import (
+    Page,
+    bucket_of,
+    days_of,
+    ids_of,
+    parse_list,
+    parse_object,
+    parse_page,
+)
+from lading.extract.plan import Period, Request, closes_at, slice_of
 from lading.extract.spool import Arrival, Spool
-from lading.extract.streams import WIDTHS
+from lading.extract.streams import SNAPSHOT, WIDTHS, Stream
 
 if TYPE_CHECKING:
-    from lading.http import Params, Session
+    from lading.http import Params, Reply, Session
     from lading.warehouse.runs import Run
 
 
@@ -26,9 +34,9 @@ class PageSizes:
         self._sizes: dict[tuple[str, str, str], int] = {}
 
     def of(self, request: Request) -> int:
-        """The page size to ask for."""
+        """The page size to ask for; 0 where there are no pages."""
         extract = request.extract
-        return self._sizes.get(extract.key, extract.stream.page_sizes[extract.width])
+        return self._sizes.get(extract.key, extract.stream.page_sizes.get(extract.width, 0))
 
     def halve(self, request: Request, refused: int) -> int:
         """Half of the size that was refused, for the rest of the run."""
@@ -37,7 +45,7 @@ class PageSizes:
         return smaller
 
 
-_PARTS = {"window": "buckets", "day": "records"}
+_PARTS = {"window": "buckets", "day": "records", "snapshot": "members"}
 
 
 @dataclass(slots=True)
@@ -97,7 +105,7 @@ class Fetcher:
             reason=request.reason,
             starting_at=_text(request.period.starting_at),
             ending_at=_text(request.period.ending_at),
-            slice_seconds=int(WIDTHS[request.extract.width].total_seconds()),
+            slice_seconds=int(slice_of(request.extract).total_seconds()),
             closes_at=_text(closes_at(stream, self.run.started_at)),
             asked_at=_text(spent.asked_at),
             fetched_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",
@@ -116,19 +124,19 @@ class Fetcher:
             got = _Received()
             limit = self.sizes.of(request)
             try:
-                for page in self._pages(request, got.answered, effort):
+                for page in self._asked(request, got.answered, effort):
                     file = self.spool.write_page(f"{name}-{len(got.files):05d}", page.records)
                     got.add(file, page)
             except PageTooDenseError as dense:
-                if request.extract.stream.iterate != "day":
+                if request.extract.stream.iterate == "window":
                     raise
-                # A day's cursor is good for its own limit: its chain begins anew.
+                # A day's cursor is good for its own limit: its chain begins anew, as a list's does.
                 self._make_smaller(request, limit, dense)
             else:
                 return got
 
     def _make_smaller(self, request: Request, limit: int, dense: PageTooDenseError) -> None:
-        if limit == 1:
+        if limit <= 1:
             raise dense
         stream = request.extract.stream
         log.info(
@@ -136,6 +144,11 @@ class Fetcher:
             f"{stream.name}: a page of {limit} {_PARTS[stream.iterate]} is too much for the API; "
             f"going on with {self.sizes.halve(request, limit)} ({dense.message})",
         )
+
+    def _asked(self, request: Request, answered: set[datetime], effort: Effort) -> Iterator[Page]:
+        if request.extract.width == SNAPSHOT:
+            return self._members(request, effort)
+        return self._pages(request, answered, effort)
 
     def _pages(self, request: Request, answered: set[datetime], effort: Effort) -> Iterator[Page]:
         rest = request.period
@@ -154,6 +167,17 @@ class Fetcher:
             else:
                 return
 
+    def _members(self, request: Request, effort: Effort) -> Iterator[Page]:
+        """A list's pages; refuses a member that comes twice, since one may be missing for it."""
+        known: set[str] = set()
+        for page in self._chain(request, request.period, self.sizes.of(request), effort):
+            for member in ids_of(page.records):
+                if member in known:
+                    name = request.extract.stream.name
+                    raise GarbledError(f"{name}: {member} is in the list twice")
+                known.add(member)
+            yield page
+
     def _chain(
         self, request: Request, period: Period, limit: int, effort: Effort
     ) -> Iterator[Page]:
@@ -165,7 +189,7 @@ class Fetcher:
                 request.extract.stream.path,
                 params=parameters(request, period, limit, cursor),
                 headers=_headers(request),
-                parse=parse_page,
+                parse=parser_of(request.extract.stream),
                 on_retry=effort.retry,
             )
             cursor = page.next_page
@@ -181,10 +205,21 @@ class Fetcher:
             cursors.add(cursor)
 
 
+def parser_of(stream: Stream) -> Callable[[Reply], Page]:
+    """What cuts the stream's answers into records."""
+    if stream.iterate != "snapshot":
+        return parse_page
+    return parse_list if stream.page_sizes else parse_object
+
+
 def parameters(request: Request, period: Period, limit: int, cursor: str | None) -> Params:
     """The query of one page, with the names and forms that the API wants."""
     extract = request.extract
     asked: list[tuple[str, str]] = []
+    if extract.stream.iterate == "snapshot":
+        asked.extend(extract.stream.query.items())
+        asked.extend([("limit", str(limit))] if limit else [])
+        return asked if cursor is None else [*asked, ("after_id", cursor)]
     if extract.stream.iterate == "day":
         asked.append(("starting_at", f"{period.starting_at:%Y-%m-%d}"))
     else:
@@ -233,7 +268,7 @@ def _after(request: Request, rest: Period, page: Page, answered: set[datetime]) 
 
 def _left_out(request: Request, answered: set[datetime]) -> Iterator[datetime]:
     """The starts of the buckets that the report should have and has not."""
-    if request.extract.stream.iterate == "day":
+    if request.extract.stream.iterate != "window":
         return
     start = request.period.starting_at
     while start < request.period.ending_at:

@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from lading.errors import DatabaseError
+from lading.extract import snapshots
 from lading.extract.plan import Landed, Period
 from lading.extract.restatements import keep_superseded, put_aside
 from lading.extract.spool import Arrival
@@ -150,8 +151,10 @@ def land(connection: DuckDBPyConnection, arrivals: Sequence[Arrival]) -> int:
         new = _not_on_record(connection, arrivals)
         landed = sum(
             _land_stream(connection, stream, [each for each in new if each.stream == stream])
-            for stream in sorted({each.stream for each in new})
+            for stream in sorted({each.stream for each in new if not each.is_list})
         )
+        lists = sorted((each for each in new if each.is_list), key=_asked_at)
+        landed += sum(_land_snapshot(connection, each) for each in lists)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -188,9 +191,6 @@ def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence
     had_closed = put_aside(connection, stream)
     connection.execute(REPLACE.format(table=table, and_stream="", and_landed=""))
     arrived = _insert(connection, table, ordered)
-    expected = sum(each.records for each in arrivals)
-    if arrived != expected:
-        raise DatabaseError(f"{stream}: {expected} records were received and {arrived} are there")
     if had_closed:
         keep_superseded(connection, stream)
     slices = {"and_stream": "AND old.stream = a.stream", "and_landed": "AND old.records > 0"}
@@ -198,6 +198,22 @@ def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence
     connection.execute(SLICES.format(table=table))
     connection.execute(REQUESTS)
     return arrived
+
+
+def _land_snapshot(connection: DuckDBPyConnection, arrival: Arrival) -> int:
+    """Put a list in the place of the one before; what it no longer has is kept as vanished."""
+    table = f'raw."{arrival.stream}"'
+    connection.execute(ARRIVALS, {"arrivals": json.dumps(list(_described([arrival])))})
+    connection.execute(snapshots.SET_ASIDE.format(table=table))
+    arrived = _insert(connection, table, [arrival])
+    for statement in snapshots.REPLACE:
+        connection.execute(statement.format(table=table))
+    connection.execute(REQUESTS)
+    return arrived
+
+
+def _asked_at(arrival: Arrival) -> tuple[str, str]:
+    return arrival.starting_at, arrival.request_id
 
 
 def _described(arrivals: Iterable[Arrival]) -> Iterator[dict[str, object]]:
@@ -210,7 +226,12 @@ def _described(arrivals: Iterable[Arrival]) -> Iterator[dict[str, object]]:
 def _insert(connection: DuckDBPyConnection, table: str, arrivals: Sequence[Arrival]) -> int:
     files = [file for each in arrivals for file in each.files]
     given = {"files": files, "largest": _largest_object(arrivals)}
-    return int(connection.execute(INSERT.format(table=table), given).fetchall()[0][0])
+    arrived = int(connection.execute(INSERT.format(table=table), given).fetchall()[0][0])
+    expected = sum(each.records for each in arrivals)
+    if arrived != expected:
+        name = arrivals[0].stream
+        raise DatabaseError(f"{name}: {expected} records were received and {arrived} are there")
+    return arrived
 
 
 def _in_buckets(arrival: Arrival) -> bool:

@@ -16,16 +16,23 @@ from types import MappingProxyType
 from typing import Literal
 
 from lading.errors import Place, Problem, nearest
-from lading.extract.streams import WIDTHS, Stream
+from lading.extract.groupings import Dimensions, fewest
+from lading.extract.streams import SNAPSHOT, WIDTHS, Stream
 
-Reason = Literal["new", "gap", "lookback", "current", "recheck", "restated", "forced", "differed"]
-Dimensions = frozenset[str]
+Reason = Literal[
+    "new",
+    "gap",
+    "lookback",
+    "current",
+    "recheck",
+    "restated",
+    "forced",
+    "differed",
+    "stale",
+]
 
 # What an extract serves that nobody asks for but the comparison with the grouped ones.
 CONTROL_TOTALS = "control totals"
-
-# Beyond this many different groupings the fewest extracts are no longer searched for.
-EXACT_UP_TO = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +81,7 @@ class Extract:
         asked: dict[str, object] = {"path": self.stream.path}
         if self.stream.iterate == "window":
             asked |= {"bucket_width": self.width, "group_by": list(self.dimensions)}
+        asked |= self.stream.query
         return json.dumps(asked)
 
     @property
@@ -105,7 +113,8 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A range of an extract that is asked for in one chain of pages."""
+    """A range of an extract that is asked for in one chain of pages. A snapshot's period is the
+    moment that it is asked for: it begins and ends there."""
 
     extract: Extract
     period: Period
@@ -120,6 +129,14 @@ class Plan:
     requests: tuple[Request, ...]
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def whole_list(stream: str, by: str, place: Place, connection: str | None = None) -> Asking:
+    """Somebody's need for a snapshot stream."""
+    return Asking(stream, SNAPSHOT, frozenset(), EPOCH, by, place, connection)
+
+
 def plan(
     streams: Sequence[Stream],
     askings: Iterable[Asking],
@@ -131,8 +148,8 @@ def plan(
     """The plan for the askings at the moment `now`, within a scope.
 
     `closed` are the periods of closed slices by an extract's key; a key that is there has been
-    fetched before, at least in part. Those of them that are `outdated`, since another view of the
-    same period was restated, are asked for again.
+    fetched before, at least in part; a snapshot's period begins at its moment. Those of them that
+    are `outdated`, since another view of the same period was restated, are asked for again.
     """
     asked = tuple(askings)
     extracts = tuple(
@@ -181,7 +198,7 @@ def check_askings(streams: Sequence[Stream], askings: Iterable[Asking]) -> Itera
 
 
 def _extracts(stream: Stream, width: str, askings: Sequence[Asking]) -> Iterator[Extract]:
-    groupings = _fewest({asking.dimensions for asking in askings}, stream.most_dimensions)
+    groupings = fewest({asking.dimensions for asking in askings}, stream.most_dimensions)
     served: dict[Dimensions, list[Asking]] = {grouping: [] for grouping in groupings}
     for asking in askings:
         first = next(each for each in groupings if asking.dimensions <= each)
@@ -204,42 +221,6 @@ def _with_totals(extracts: Iterable[Extract], scope: Scope) -> tuple[Extract, ..
     return (*found, Extract(stream, width, (), start, (CONTROL_TOTALS,)))
 
 
-def _fewest(wanted: set[Dimensions], most: int) -> tuple[Dimensions, ...]:
-    """The fewest unions of at most `most` dimensions such that each wanted set is in one."""
-    maximal = [each for each in wanted if not any(each < other for other in wanted)]
-    ordered = sorted(maximal, key=lambda each: (-len(each), sorted(each)))
-    if len(ordered) > EXACT_UP_TO:
-        return tuple(_first_fit(ordered, most))
-    best = _first_fit(ordered, most)
-
-    def search(rest: Sequence[Dimensions], bins: list[Dimensions]) -> None:
-        nonlocal best
-        if len(bins) >= len(best):
-            return
-        if not rest:
-            best = list(bins)
-            return
-        for index, each in enumerate(bins):
-            if len(each | rest[0]) <= most:
-                search(rest[1:], [*bins[:index], each | rest[0], *bins[index + 1 :]])
-        search(rest[1:], [*bins, rest[0]])
-
-    search(ordered, [])
-    return tuple(best)
-
-
-def _first_fit(ordered: Sequence[Dimensions], most: int) -> list[Dimensions]:
-    bins: list[Dimensions] = []
-    for each in ordered:
-        for index, taken in enumerate(bins):
-            if len(taken | each) <= most:
-                bins[index] = taken | each
-                break
-        else:
-            bins.append(each)
-    return bins
-
-
 def _requests(
     extract: Extract,
     done: Sequence[Period] | None,
@@ -247,6 +228,11 @@ def _requests(
     now: datetime,
     scope: Scope,
 ) -> Iterator[Request]:
+    if extract.width == SNAPSHOT:
+        reason = _reason_for_snapshot(extract, done, now, scope)
+        if reason is not None:
+            yield Request(extract, Period(now, now), reason)
+        return
     whole = _within(period_of(extract, now), extract, scope)
     kept = _kept(extract, done or (), now, scope)
     current = [part for period in kept for part in _gaps(period, outdated)]
@@ -256,6 +242,23 @@ def _requests(
             if reason == "recheck" and any(_overlap(period, each) for each in outdated):
                 reason = "restated"
             yield Request(extract, period, reason)
+
+
+def _reason_for_snapshot(
+    extract: Extract, landed: Sequence[Period] | None, now: datetime, scope: Scope
+) -> Reason | None:
+    """Why to ask for the whole list now; None if the last one is young enough, or if the scope
+    is not about now."""
+    if (scope.start and scope.start > now) or (scope.end and scope.end <= now):
+        return None
+    if landed is None:
+        return "new"
+    if scope.refresh:
+        return "forced"
+    # One of the future is from a clock that was wrong.
+    ages = [now - each.starting_at for each in landed]
+    fresh = any(timedelta(0) <= age < extract.stream.max_age for age in ages)
+    return None if fresh else "stale"
 
 
 def pieces(extract: Extract, period: Period) -> Iterator[Period]:
@@ -322,6 +325,13 @@ def page_span(extract: Extract) -> timedelta:
     return WIDTHS[extract.width] * extract.stream.page_sizes[extract.width]
 
 
+def slice_of(extract: Extract) -> timedelta:
+    """The length of a slice: a bucket or a day; a snapshot's lasts until another one is due."""
+    if extract.width == SNAPSHOT:
+        return extract.stream.max_age
+    return WIDTHS[extract.width]
+
+
 def closes_at(stream: Stream, now: datetime) -> datetime:
     """Slices that ended by then are closed when they are fetched at `now`."""
     return midnight(now) - stream.lookback
@@ -334,8 +344,7 @@ def midnight(moment: datetime) -> datetime:
 
 def floor(moment: datetime, width: timedelta) -> datetime:
     """The start of the bucket that the moment is in."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return moment - (moment - epoch) % width
+    return moment - (moment - EPOCH) % width
 
 
 def _gaps(whole: Period, closed: Sequence[Period]) -> Iterator[Period]:

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lading.errors import GarbledError
-from lading.extract.anthropic import parse_page
-from lading.extract.fetch import parameters
+from lading.extract.fetch import parameters, parser_of
 from lading.extract.plan import Extract, Period, Request, midnight
 
 if TYPE_CHECKING:
@@ -35,16 +34,17 @@ def _name(reply: Reply) -> str:
 
 
 def may_read(session: Session, stream: Stream, now: datetime) -> str:
-    """Ask for the least that a stream has, of yesterday.
+    """Ask for the least that a stream has: of yesterday, or of a list as it is.
 
     Raises:
         ServerError: the key may not read it, or the server is not to be had.
     """
     yesterday = midnight(now) - timedelta(days=1)
     period = Period(yesterday, midnight(now))
-    extract = Extract(
-        stream, "1d" if "1d" in stream.page_sizes else stream.widths[0], (), yesterday, ()
-    )
+    widths = stream.widths or ("1d",)
+    extract = Extract(stream, "1d" if "1d" in widths else widths[0], (), yesterday, ())
     request = Request(extract, period, "new")
-    session.send("GET", stream.path, params=parameters(request, period, 1, None), parse=parse_page)
+    least = 1 if stream.page_sizes else 0
+    params = parameters(request, period, least, None)
+    session.send("GET", stream.path, params=params, parse=parser_of(stream))
     return "may be read"

@@ -270,6 +270,8 @@ def _count(progress: _Progress, arrival: Arrival, run: Run) -> None:
     progress.records += arrival.records
     progress.size += arrival.size
     progress.exhausted = 0
+    if not arrival.left_out:
+        return
     over = answered_by(progress.extract, run.started_at)
     starts = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in arrival.left_out)
     progress.left_out.extend(start for start in starts if start < over)

@@ -22,8 +22,9 @@ class Arrival:
 
     Moments are `YYYY-MM-DDTHH:MM:SS` texts in UTC, `fetched_at` to the microsecond, so that what
     was fetched later is known to be. Slices that ended by `closes_at` are
-    closed; `slice_seconds` is the length of one slice. `left_out` are the starts of the buckets
-    that were asked for and not in the answer.
+    closed; `slice_seconds` is the length of one slice. A snapshot begins and ends at the moment
+    that it is of, and its one slice lasts until another one is due. `left_out` are the starts of
+    the buckets that were asked for and not in the answer.
     """
 
     request_id: str
@@ -44,6 +45,11 @@ class Arrival:
     retries: int
     largest: int
     left_out: tuple[str, ...]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a snapshot: of a moment, not of a range."""
+        return self.starting_at == self.ending_at
 
 
 class Spool:

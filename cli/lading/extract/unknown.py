@@ -36,6 +36,7 @@ NEW_ROWS = """
 """
 RECORDS = {
     "day": "SELECT payload AS record FROM rows",
+    "snapshot": "SELECT payload AS record FROM rows",
     "window": "SELECT unnest(payload -> '$.results[*]') AS record FROM rows",
 }
 # In a list of its own, so that the record's own keys count as well.

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lading.extract.plan import Asking, midnight
+from lading.extract.plan import Asking, midnight, whole_list
 
 if TYPE_CHECKING:
     from lading.extract.streams import Stream
     from lading.mapping.files import Resource
     from lading.project.model import Asks, Project
+    from lading.transform.graph import Graph
 
 
 def askings_of(
@@ -26,6 +27,21 @@ def askings_of(
         if asks is not None and asks.stream in known:
             found.append(_asking(known[asks.stream], asks, resource, now))
     return tuple(found)
+
+
+def askings_of_models(
+    streams: Sequence[Stream], graph: Graph, resources: Sequence[Resource]
+) -> tuple[Asking, ...]:
+    """What models read of lists: those that are made, and those that the resources render."""
+    used = {each.model for each in resources}
+    return tuple(
+        whole_list(stream.name, name, stream.place, stream.connection)
+        for stream in streams
+        if stream.iterate == "snapshot"
+        for name, model in graph.models.items()
+        if (not model.is_resource or name in used)
+        and any(table.stream == stream.name for table in model.sources)
+    )
 
 
 def _asking(stream: Stream, asks: Asks, resource: Resource, now: datetime) -> Asking:

@@ -69,6 +69,7 @@ class Missing:
 
     connection: str
     stream: str
+    width: str
     request: dict[str, Any]
     starting_at: datetime
     ending_at: datetime
@@ -107,16 +108,16 @@ def status(context: Context, most_runs: int) -> Status:
         DatabaseError: there are no books yet.
     """
     planned = wanted(context)
-    keys = {extract.key for extract in planned.extracts}
+    widths = {extract.key: extract.width for extract in planned.extracts}
     with reading_books(context) as connection:
         runs = connection.execute(RUNS, {"most": most_runs}).fetchall()
-        missing = [_missing(row) for row in _rows(connection, MISSING, context.now)]
+        missing = _rows(connection, MISSING, context.now)
         held = connection.execute(HELD).fetchall()
         up_to = landed_up_to(connection)
     return Status(
         tuple(_past(*row) for row in runs),
         freshness(planned.extracts, up_to, context.now),
-        tuple(each for key, each in missing if key in keys),
+        tuple(_missing(widths[row[:3]], *row) for row in missing if row[:3] in widths),
         tuple(_held(*row) for row in held),
     )
 
@@ -162,11 +163,17 @@ def _held(
     return Held(destination, blueprint, entities, pushed_at and _aware(pushed_at), *rest)
 
 
-def _missing(row: tuple[Any, ...]) -> tuple[tuple[str, str, str], Missing]:
-    connection, stream, request, start, end, *rest = row
+def _missing(
+    width: str,
+    connection: str,
+    stream: str,
+    request: str,
+    start: datetime,
+    end: datetime,
+    *rest: Any,
+) -> Missing:
     asked = json.loads(request)
-    found = Missing(connection, stream, asked, _aware(start), _aware(end), *rest)
-    return (connection, stream, request), found
+    return Missing(connection, stream, width, asked, _aware(start), _aware(end), *rest)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -97,7 +97,7 @@ def open_context(
     from lading.extract.plan import check_askings
     from lading.extract.streams import check_streams, read_streams
     from lading.mapping.files import load_mappings
-    from lading.pipeline.askings import askings_of
+    from lading.pipeline.askings import askings_of, askings_of_models
     from lading.project.environment import read_environment
     from lading.project.load import load_project
     from lading.transform.graph import load_graph
@@ -113,7 +113,8 @@ def open_context(
     mappings, mapping_problems = load_mappings(project, now)
     resources = [each for mapping in mappings for each in mapping.resources]
     declared, declared_problems = declared_askings(project)
-    askings = (*askings_of(project, streams, resources, now), *declared)
+    asked = askings_of(project, streams, resources, now)
+    askings = (*asked, *askings_of_models(streams, graph, resources), *declared)
     found = [
         *problems,
         *declared_problems,

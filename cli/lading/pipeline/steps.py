@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lading import log
 from lading.errors import UserError, nearest
 from lading.extract.plan import EVERYTHING, Scope
+from lading.extract.streams import SNAPSHOT
 
 if TYPE_CHECKING:
     from lading.extract.plan import Extract, Landed, Plan, Request
@@ -119,6 +120,9 @@ def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -
 
 def _say_what(one: Extract, requests: Sequence[Request]) -> None:
     reasons = ", ".join(sorted({each.reason for each in requests}))
+    if one.width == SNAPSHOT:
+        log.info("extract", f"extract {one.stream.name} ({reasons})", stream=one.stream.name)
+        return
     by = f" by {', '.join(one.dimensions)}" if one.dimensions else ""
     first = min(each.period.starting_at for each in requests)
     # The last day that is asked for, not the one that it ends before.

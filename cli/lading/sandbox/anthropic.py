@@ -1,4 +1,4 @@
-"""A stand-in for the reports of Anthropic's Admin API, as strict as the API is known to be."""
+"""A stand-in for Anthropic's Admin API: reports and lists, as strict as the API is known to be."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Any, Self
 
 from lading.sandbox.corrections import Correction, backwards
 from lading.sandbox.faults import Faults
+from lading.sandbox.lookups import Listed, list_api_keys, list_users, list_workspaces
+from lading.sandbox.members import Members
 from lading.sandbox.organisation import Organisation
 from lading.sandbox.queries import (
     SPEED_BETA,
     BadQuery,
     BucketQuery,
+    Pairs,
     as_rfc3339,
     read_code_query,
     read_cost_query,
@@ -30,6 +33,11 @@ API_KEY = "sandbox-admin-key"
 WORKSPACE_KEY = "sandbox-workspace-key"  # a key of the wrong kind: 403 everywhere
 VERSIONS = ("2023-06-01", "2026-10-21")
 CODE_LAG = timedelta(hours=1)
+LISTS: dict[str, Callable[[Members, Pairs, str, set[str]], Listed]] = {
+    "/v1/organizations/workspaces": list_workspaces,
+    "/v1/organizations/api_keys": list_api_keys,
+    "/v1/organizations/users": list_users,
+}
 TOO_DENSE = "Response too large: reduce limit or group by fewer dimensions"
 
 _ERROR_TYPES = {
@@ -64,7 +72,8 @@ class _Refused(Exception):
 
 
 class AnthropicStandIn:
-    """`GET /v1/organizations/{me,usage_report/messages,cost_report,usage_report/claude_code}`.
+    """`GET /v1/organizations/{me,usage_report/messages,cost_report,usage_report/claude_code}`, and
+    `/{workspaces,api_keys,users}` in the shape of the version that the request names.
 
     api_key             the admin key that it takes; `WORKSPACE_KEY` is refused with a 403
     now                 the clock (aware, UTC); may be set to another one at any time
@@ -72,8 +81,9 @@ class AnthropicStandIn:
                         refused with a 400
     backwards           the rows of a bucket, the records of a page and the keys of all objects
                         come in reverse order: other bytes, the same values
+    gone                ids of workspaces, keys and people that the lists no longer have
     faults              of its own kinds: `dense` (that 400 for every `limit` above the fault's),
-                        `repeated_cursor` (`next_page` leads to the same page again),
+                        `repeated_cursor` (`next_page` or `last_id` leads to the same page again),
                         `undercount` (in a grouped answer each `every`-th bucket, counted from
                         1970 on, lacks its last result), `left_out` (buckets that are not in the
                         answer: those whose `starting_at` begins with the fault's `bucket`)
@@ -92,6 +102,7 @@ class AnthropicStandIn:
         self.now = now
         self.max_bucket_results = max_bucket_results
         self.backwards = False
+        self.gone: set[str] = set()
         self.faults = Faults(own_kinds=("dense", "repeated_cursor", "undercount", "left_out"))
         self._request_numbers = count(1)
         self._server = StandIn("Anthropic", self._handle, self.faults, port, self._error)
@@ -151,6 +162,7 @@ class AnthropicStandIn:
             "/v1/organizations/usage_report/messages": self._usage,
             "/v1/organizations/cost_report": self._cost,
             "/v1/organizations/usage_report/claude_code": self._claude_code,
+            **dict.fromkeys(LISTS, self._list),
         }
         if request.path not in routes:
             raise _Refused(404)
@@ -162,6 +174,15 @@ class AnthropicStandIn:
         read_values({}, request.query)
         organisation = self.organisation
         return {"id": organisation.id, "type": "organization", "name": organisation.name}
+
+    def _list(self, request: Request) -> dict[str, Any]:
+        version = request.headers["anthropic-version"]
+        page = LISTS[request.path](self.organisation.members, request.query, version, self.gone)
+        envelope = page.envelope()
+        asked = dict(request.query).get("after_id")
+        if asked and request.fault is not None and request.fault.kind == "repeated_cursor":
+            return {**envelope, "has_more": True, "last_id": asked}
+        return envelope
 
     def _usage(self, request: Request) -> dict[str, Any]:
         now, betas = self.now(), request.headers.get("anthropic-beta", "")

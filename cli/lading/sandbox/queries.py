@@ -91,19 +91,19 @@ def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def _whole_number(text: str) -> int:
+def whole_number(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 
 
-def _text(text: str) -> str:
+def text_of(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
     return text
 
 
-def _one_of(*values: str) -> Callable[[str], str]:
+def one_of(*values: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in values:
             raise ValueError(f"{text!r} is none of {', '.join(values)}")
@@ -112,7 +112,7 @@ def _one_of(*values: str) -> Callable[[str], str]:
     return read
 
 
-_PAGED = {"limit": Parameter(_whole_number), "page": Parameter(_text)}
+_PAGED = {"limit": Parameter(whole_number), "page": Parameter(text_of)}
 _RANGE = {
     "starting_at": Parameter(_timestamp, required=True),
     "ending_at": Parameter(_timestamp),
@@ -123,29 +123,29 @@ USAGE_GROUPS = (
     *("service_account_id", "service_tier", "speed", "workspace_id"),
 )
 _USAGE_FILTERS = {
-    "account_ids[]": ("account_id", _text),
-    "api_key_ids[]": ("api_key_id", _text),
-    "service_account_ids[]": ("service_account_id", _text),
-    "workspace_ids[]": ("workspace_id", _text),
-    "models[]": ("model", _text),
-    "context_window[]": ("context_window", _one_of("0-200k", "200k-1M")),
+    "account_ids[]": ("account_id", text_of),
+    "api_key_ids[]": ("api_key_id", text_of),
+    "service_account_ids[]": ("service_account_id", text_of),
+    "workspace_ids[]": ("workspace_id", text_of),
+    "models[]": ("model", text_of),
+    "context_window[]": ("context_window", one_of("0-200k", "200k-1M")),
     "service_tiers[]": (
         "service_tier",
-        _one_of("standard", "batch", "priority", "priority_on_demand", "flex", "flex_discount"),
+        one_of("standard", "batch", "priority", "priority_on_demand", "flex", "flex_discount"),
     ),
-    "inference_geos[]": ("inference_geo", _one_of("global", "us", "not_available")),
-    "speeds[]": ("speed", _one_of("standard", "fast")),
+    "inference_geos[]": ("inference_geo", one_of("global", "us", "not_available")),
+    "speeds[]": ("speed", one_of("standard", "fast")),
 }
 _USAGE = {
     **_RANGE,
-    "bucket_width": Parameter(_one_of(*WIDTHS)),
-    "group_by[]": Parameter(_one_of(*USAGE_GROUPS), many=True),
+    "bucket_width": Parameter(one_of(*WIDTHS)),
+    "group_by[]": Parameter(one_of(*USAGE_GROUPS), many=True),
     **{name: Parameter(read, many=True) for name, (_, read) in _USAGE_FILTERS.items()},
 }
 _COST = {
     **_RANGE,
-    "bucket_width": Parameter(_one_of("1d")),
-    "group_by[]": Parameter(_one_of("workspace_id", "description"), many=True),
+    "bucket_width": Parameter(one_of("1d")),
+    "group_by[]": Parameter(one_of("workspace_id", "description"), many=True),
 }
 _CODE = {"starting_at": Parameter(_day, required=True), **_PAGED}
 CODE_DEFAULT_LIMIT, CODE_MAX_LIMIT = 20, 1000

@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS lading.runs (
     entities BIGINT, refused BIGINT, looked_through BOOLEAN NOT NULL DEFAULT false
 );
 
--- One row per range that was asked for, with all its pages; failed ones too. Each page is a request
--- over HTTP, and so is each retry.
+-- One row per range that was asked for, with all its pages; failed ones too. A list has no range:
+-- it begins and ends when it was asked for. Each page is a request over HTTP, and so is each retry.
 CREATE TABLE IF NOT EXISTS lading.requests (
     request_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, connection VARCHAR NOT NULL,
     stream VARCHAR NOT NULL, request JSON NOT NULL,
@@ -37,11 +37,20 @@ CREATE TABLE IF NOT EXISTS lading.requests (
     started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, error VARCHAR
 );
 
--- One row per slice that has landed: a bucket or a day, also when it is empty.
+-- One row per slice that has landed: a bucket or a day, also when it is empty, and the last
+-- snapshot of a list, which begins when it was asked for and ends when another one is due.
 CREATE TABLE IF NOT EXISTS lading.slices (
     connection VARCHAR NOT NULL, stream VARCHAR NOT NULL, request JSON NOT NULL,
     starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, records BIGINT NOT NULL,
     closed BOOLEAN NOT NULL, fetched_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL
+);
+
+-- Members that a list (workspaces, keys, people) no longer has, as they were last seen: at
+-- `last_seen_at` they were there, at `vanished_at` they were missing.
+CREATE TABLE IF NOT EXISTS lading.vanished (
+    connection VARCHAR NOT NULL, stream VARCHAR NOT NULL, id VARCHAR NOT NULL,
+    payload JSON NOT NULL, last_seen_at TIMESTAMP NOT NULL, vanished_at TIMESTAMP NOT NULL,
+    run_id VARCHAR NOT NULL
 );
 
 -- Where a grouped report and the ungrouped one differ: one row per run, bucket and field. A

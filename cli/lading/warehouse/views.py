@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # A slice is as long as its extract's buckets; a report of records has days. What a request that
 # failed had covered counts until a later one has landed the slice; of those of one moment the one
-# that was tried tells more than those that were not asked since it had failed.
+# that was tried tells more than those that were not asked since it had failed. A list, whose requests
+# begin and end at one moment, is missing from when another one is due.
 VIEWS = """
 CREATE OR REPLACE VIEW lading.run_totals AS
 SELECT r.run_id, r.command, r.started_at, r.ended_at, r.status,
@@ -28,7 +29,8 @@ extracts AS (
         min(starting_at) AS first_at, max(ending_at) AS last_at, max(ended_at) AS last_asked_at,
         CASE request ->> '$.bucket_width'
             WHEN '1m' THEN INTERVAL 1 MINUTE WHEN '1h' THEN INTERVAL 1 HOUR ELSE INTERVAL 1 DAY
-        END AS width
+        END AS width,
+        bool_and(starting_at = ending_at) AS is_list
     FROM lading.requests
     GROUP BY ALL
 ),
@@ -93,7 +95,7 @@ holes AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS hole_at,
         starting_at AS hole_end
-    FROM edges
+    FROM edges SEMI JOIN (FROM extracts WHERE NOT is_list) USING (connection, stream, request)
     QUALIFY hole_end > hole_at
 ),
 gaps AS (
@@ -105,6 +107,25 @@ gaps AS (
         ON f.connection = h.connection AND f.stream = h.stream AND f.request = h.request
         AND f.starting_at < h.hole_end AND f.ending_at > h.hole_at
     GROUP BY ALL
+),
+lists AS (
+    FROM extracts WHERE is_list
+    QUALIFY row_number() OVER (PARTITION BY connection, stream ORDER BY last_asked_at DESC) = 1
+),
+due AS (
+    SELECT l.connection, l.stream, l.request, coalesce(s.ending_at, l.first_at) AS due_at,
+        CASE WHEN max(f.ended_at) IS NOT NULL THEN 'failed' WHEN s.ending_at IS NULL THEN 'gap'
+            ELSE 'open' END AS state,
+        coalesce(arg_max(f.error, f.position), CASE WHEN s.ending_at IS NULL
+            THEN 'no run has landed it' ELSE 'older than its max_age' END) AS why
+    FROM lists AS l
+    LEFT JOIN landed AS s
+        ON s.connection = l.connection AND s.stream = l.stream AND s.request = l.request
+    LEFT JOIN failures AS f
+        ON f.connection = l.connection AND f.stream = l.stream AND f.request = l.request
+        AND (s.fetched_at IS NULL OR f.ended_at >= s.fetched_at)
+    WHERE s.ending_at IS NULL OR s.ending_at <= moment
+    GROUP BY l.connection, l.stream, l.request, l.first_at, s.ending_at
 ),
 islands AS (
     SELECT u.*, e.width, u.starting_at - e.width * row_number() OVER (
@@ -120,12 +141,15 @@ periods AS (
     UNION ALL
     FROM gaps
     UNION ALL
+    SELECT connection, stream, request, due_at, moment, state, why FROM due
+    UNION ALL
     SELECT connection, stream, request, last_at, time_bucket(width, moment, last_at),
         'not asked', 'no run has asked for it since it was over'
-    FROM extracts WHERE last_at + width <= moment
+    FROM extracts WHERE NOT is_list AND last_at + width <= moment
 )
 SELECT p.connection, p.stream, p.request::JSON AS request, p.starting_at, p.ending_at,
-    p.state, p.why, (epoch(p.ending_at - p.starting_at) / epoch(e.width))::BIGINT AS slices,
+    p.state, p.why, CASE WHEN e.is_list THEN 1
+        ELSE (epoch(p.ending_at - p.starting_at) / epoch(e.width))::BIGINT END AS slices,
     e.last_asked_at
 FROM periods AS p
 JOIN extracts AS e USING (connection, stream, request)

@@ -23,7 +23,8 @@ from lading.transform.resources import resource_sql, rows
 from lading.warehouse.tables import prepare
 
 NOW = datetime(2026, 11, 22, 14, 49, 5, tzinfo=UTC)
-STREAMS = ("usage_messages", "cost_report", "claude_code")
+LISTS = ("workspaces", "api_keys", "users", "organization")
+STREAMS = ("usage_messages", "cost_report", "claude_code", *LISTS)
 USAGE = "/v1/organizations/usage_report/messages"
 COST = "/v1/organizations/cost_report"
 CODE = "/v1/organizations/usage_report/claude_code"
