@@ -112,10 +112,11 @@ def sync_lines(found: WholeSync) -> list[str]:
 def backfill_lines(found: Backfill) -> list[str]:
     parts, child = found.parts, found.child
     first, last = sum(parts[: len(parts) // 2]), sum(parts[len(parts) // 2 :])
+    what = f"{found.records:,} Claude Code records, {backfill.DAYS:,} days; one round"
+    took = f"{child.wall:.1f} s, {child.cpu:.1f} CPU s"
     return [
-        f"4. A backfill of {found.records:,} Claude Code records, {backfill.DAYS:,} days; one round",
-        f"   {child.wall:.1f} s, {child.cpu:.1f} CPU s, peak {_megabytes(child.peaks.alone)} MB. "
-        "Aim: less than 600 MB.",
+        f"4. A backfill of {what}",
+        f"   {took}, peak {_megabytes(child.peaks.alone)} MB. Aim: less than 600 MB.",
         f"   Seconds of each tenth: {' '.join(f'{each:.1f}' for each in parts)}.",
         f"   The second half took {last / first:.2f} times the first's. Aim: about 1.",
     ]

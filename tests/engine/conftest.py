@@ -113,7 +113,11 @@ class Desk:
         """A command of the tool in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lading", arguments[0], "-C", str(self.root), *arguments[1:]],
-            env={**self.environment, "PATH": os.environ["PATH"]},
+            env={
+                **self.environment,
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": os.environ["PYTHONPATH"],
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 State = Literal["ok", "warn", "error", "never"]
 
 # The moment up to which each extract has landed: the end of its newest period, or the moment at
-# which a period that was not over was asked for; that is a list's moment too. A bucket that the report did not have is none.
+# which a period that was not over, or a list, was asked for. A bucket that the report did not have
+# is none.
 LANDED_UP_TO = """
 SELECT s.connection, s.stream, s.request::VARCHAR, max(least(s.ending_at, r.started_at))
 FROM lading.slices AS s JOIN lading.runs AS r USING (run_id)

@@ -1,4 +1,4 @@
-"""A stand-in for Anthropic's Admin API: reports and lists, as strict as the API is known to be."""
+"""A stand-in for the reports and lists of the Admin API, as strict as the API is known to be."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 # A slice is as long as its extract's buckets; a report of records has days. What a request that
 # failed had covered counts until a later one has landed the slice; of those of one moment the one
-# that was tried tells more than those that were not asked since it had failed. A list, whose requests
-# begin and end at one moment, is missing from when another one is due.
+# that was tried tells more than those that were not asked since it had failed. A list, whose
+# requests begin and end at one moment, is missing from when another one is due.
 VIEWS = """
 CREATE OR REPLACE VIEW lading.run_totals AS
 SELECT r.run_id, r.command, r.started_at, r.ended_at, r.status,

@@ -61,7 +61,7 @@ def test_build_needs_no_key(late: Desk) -> None:
     assert rows(late, "marts.usage_by_day") == 5
     assert late.anthropic.requests == []
     assert late.port.requests == []
-    assert "Built 13 models; 0 failed, 0 skipped." in done.out
+    assert "Built 21 models; 0 failed, 0 skipped." in done.out
 
 
 def test_build_leaves_the_sql_as_duckdb_gets_it(late: Desk) -> None:
@@ -98,13 +98,15 @@ def test_a_model_that_fails_leaves_out_what_reads_it_and_no_more(late: Desk) -> 
     late.write("models/marts/words.sql", "select 'made all the same' as word\n")
     done = late.run("build")
     assert done.code == 1
-    assert done.out == "Built 12 models; 1 failed, 1 skipped.\n"
+    assert done.out == "Built 19 models; 1 failed, 2 skipped.\n"
     lines = done.err.splitlines()
     [failed] = [line for line in lines if " ERROR " in line]
     assert "models/staging/cost_results.sql" in failed
     assert "nothing of the kind" in failed
-    [skipped] = [line for line in lines if " SKIP " in line]
-    assert "marts.cost_by_day: 'cost_results' failed" in skipped
+    skipped = [line.partition(" SKIP ")[2] for line in lines if " SKIP " in line]
+    assert sorted(skipped) == [
+        f"marts.{each}: 'cost_results' failed" for each in ("cost_by_day", "cost_by_description")
+    ]
     assert late.query("FROM marts.words") == [("made all the same",)]
     # What was made last is still there.
     assert late.query("FROM marts.cost_by_day ORDER BY ALL") == costs
@@ -205,13 +207,18 @@ def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
         ("build", "done"),
     ]
     assert late.query("SELECT stream, count(*) FROM lading.requests GROUP BY ALL ORDER BY 1") == [
+        ("api_keys", 1),
         ("claude_code", 5),
         ("cost_report", 1),
+        ("organization", 1),
         ("usage_messages", 2),
+        ("users", 1),
+        ("workspaces", 1),
     ]
     assert late.query("SELECT DISTINCT status FROM lading.requests") == [("landed",)]
     closed = late.query(
-        "SELECT stream, starting_at::DATE::VARCHAR FROM lading.slices WHERE closed ORDER BY ALL"
+        "SELECT stream, starting_at::DATE::VARCHAR FROM lading.slices "
+        "WHERE closed AND hour(starting_at) = 0 ORDER BY ALL"
     )
     assert closed == [
         ("claude_code", "2026-02-01"),
@@ -219,7 +226,7 @@ def test_runs_requests_and_slices_are_on_record(late: Desk) -> None:
         ("usage_messages", "2026-02-01"),
         ("usage_messages", "2026-02-01"),
     ]
-    assert rows(late, "lading.slices") == 5 + 4 + 2 * 5
+    assert rows(late, "lading.slices") == 5 + 4 + 2 * 5 + 4
 
 
 def test_a_report_that_was_fetched_since_is_pushed_whatever_its_runs_are_called(

@@ -11,7 +11,8 @@ from lading.sandbox.anthropic import WORKSPACE_KEY
 if TYPE_CHECKING:
     from tests.engine.conftest import Desk
 
-REPORTS = ("usage_messages", "cost_report", "claude_code")
+LISTS = ("workspaces", "api_keys", "users", "organization")
+REPORTS = ("usage_messages", "cost_report", "claude_code", *LISTS)
 
 
 def lines(text: str) -> dict[str, str]:
@@ -27,7 +28,7 @@ def lines(text: str) -> dict[str, str]:
 def test_all_is_well(desk: Desk) -> None:
     done = desk.run("debug")
     assert done.code == 0, done.out
-    assert "16 models, 1 mapping file, 5 resources" in done.out
+    assert "24 models, 1 mapping file, 5 resources" in done.out
     assert lines(done.out) == {
         "files": "OK",
         "database": "OK",
@@ -50,7 +51,7 @@ def test_it_writes_nothing(desk: Desk) -> None:
         request.method == "GET" or request.path.endswith("access_token")
         for request in desk.port.requests
     )
-    assert len(desk.anthropic.requests) <= 4
+    assert len(desk.anthropic.requests) <= 8
 
 
 def test_after_a_sync_the_database_and_the_blueprints_are_there(desk: Desk) -> None:

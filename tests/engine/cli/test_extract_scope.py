@@ -49,7 +49,9 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(desk: Desk) -> None:
     cost = "cost_report 1d - 2026-01-01T00:00 to 2026-02-05T00:00 2 2 new"
     code = "claude_code 1d - 2026-01-01T00:00 to 2026-02-06T00:00 36 36 new"
     assert lines[:5] == [heading, *(each.split() for each in (usage, whole, cost, code))]
-    assert "42 requests" in done.out
+    lists = ("workspaces", "api_keys", "users", "organization")
+    assert lines[5:-1] == [f"{each} snapshot - 2026-02-05T15:30 1 1 new".split() for each in lists]
+    assert "46 requests" in done.out
     assert desk.anthropic.requests == []
     assert not desk.database.exists()
 

@@ -18,7 +18,7 @@ def test_a_recheck_in_hours_doubles_no_day(desk: Desk) -> None:
     before = desk.query(count)
     assert desk.run("extract", "--recheck", "84h").code == 0
     assert desk.query(count) == before
-    assert desk.query("SELECT DISTINCT hour(starting_at) FROM lading.slices") == [(0,)]
+    assert desk.query("SELECT DISTINCT hour(starting_at) FROM raw.claude_code") == [(0,)]
 
 
 def test_entities_of_a_blueprint_that_went_are_sent_again_even_if_making_it_failed_first(
@@ -45,7 +45,7 @@ def test_a_sync_that_fails_at_the_blueprints_tells_what_it_did(desk: Desk) -> No
     done = desk.run("sync")
     assert done.code == 1
     assert "Fetched with" in done.out
-    assert "Built 13 models" in done.out
+    assert "Built 21 models" in done.out
     assert "Port answers 403" in done.err
     assert desk.query("SELECT status FROM lading.runs") == [("incomplete",)]
 
@@ -74,14 +74,15 @@ def test_a_time_frame_beyond_reason_is_refused(desk: Desk) -> None:
     assert "selector.timeFrame must be" in done.err
 
 
-def test_a_start_later_today_fetches_nothing(desk: Desk) -> None:
+def test_a_start_later_today_fetches_nothing_of_buckets(desk: Desk) -> None:
     later = f"{desk.now:%Y-%m-%d}T23:00:00Z"
     text = (desk.root / "mappings/claude.yml").read_text("utf-8")
     desk.write("mappings/claude.yml", text.replace("2026-01-01T00:00:00Z", later))
     done = desk.run("extract")
     assert done.code == 0
     assert "warning" in done.err
-    assert {each.path.rpartition("/")[2] for each in desk.anthropic.requests} == {"claude_code"}
+    asked = {each.path.rpartition("/")[2] for each in desk.anthropic.requests}
+    assert asked == {"claude_code", "workspaces", "api_keys", "users", "me"}
 
 
 def test_a_broken_branch_of_a_resource_model_is_found_before_anything_is_fetched(

@@ -73,6 +73,23 @@ class Landing:
         """Records of the Claude Code report, of any days."""
         self._land("claude_code", {"path": CODE}, records, NOW, connection)
 
+    def members(self, stream: str, *members: Json, connection: str = "anthropic") -> None:
+        """A list as it is now."""
+        rows = [(json.dumps(each), number) for number, each in enumerate(members)]
+        now = self.now.replace(tzinfo=None)
+        self.connection.executemany(
+            f"INSERT INTO raw.{stream} (payload, ordinal, connection, request, starting_at, "
+            "ending_at, extracted_at, run_id) VALUES ($1, $2, $3, '{}', $4, $4, $4, 'run')",
+            [[*row, connection, now] for row in rows],
+        )
+
+    def vanish(self, stream: str, member: Json, seen: datetime, missed: datetime) -> None:
+        """What a list no longer has."""
+        self.connection.execute(
+            "INSERT INTO lading.vanished VALUES ('anthropic', $1, $2, $3, $4, $5, 'run')",
+            [stream, member["id"], json.dumps(member), seen, missed],
+        )
+
     def _land(
         self, stream: str, request: Json, payloads: Iterable[Json | str], at: datetime, by: str
     ) -> None:
@@ -92,6 +109,8 @@ class Landing:
         landed = {
             each for each in STREAMS if self.connection.table(f"raw.{each}").limit(1).fetchall()
         }
+        # Models of lists read several of them.
+        landed |= set(LISTS) if landed & set(LISTS) else set()
         wanted = [
             name
             for name, model in self.graph.models.items()
@@ -175,5 +194,5 @@ def landing(
     """The database as long as a test lasts, and then emptied."""
     yield Landing(project, graph, database, count())
     database.execute("DROP SCHEMA IF EXISTS staging CASCADE; DROP SCHEMA IF EXISTS marts CASCADE")
-    for stream in STREAMS:
-        database.execute(f"DELETE FROM raw.{stream}")
+    for table in ("lading.vanished", *(f"raw.{stream}" for stream in STREAMS)):
+        database.execute(f"DELETE FROM {table}")

@@ -88,6 +88,7 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
         "lading.runs",
         "lading.slices",
         "lading.unknown",
+        "lading.vanished",
         "raw.claude_code",
         "raw.usage_messages",
         "raw_history.claude_code",

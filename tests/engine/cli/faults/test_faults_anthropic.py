@@ -215,8 +215,9 @@ def test_a_page_that_breaks_off_once_is_fetched_again_in_its_place(
 
 @pytest.mark.parametrize(
     ("key", "status", "most"),
-    # A key that is none reads nothing; one that may not read a report may read the two others.
-    [("no-such-key", 401, CONCURRENCY), (WORKSPACE_KEY, 403, 3 * CONCURRENCY)],
+    # A key that is none reads nothing; one that may not read a report may read another,
+    # and each of the four lists is asked for once.
+    [("no-such-key", 401, CONCURRENCY), (WORKSPACE_KEY, 403, 4 * CONCURRENCY)],
 )
 def test_a_wrong_key_ends_it_after_a_few_requests(
     desk: Desk, key: str, status: int, most: int

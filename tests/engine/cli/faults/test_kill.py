@@ -146,7 +146,7 @@ def test_while_it_fetches(
         assert "that a run that did not end had received" in done.err
     # The 21 ranges that were surely received are not asked for again, but for the three of them
     # that reach into the lookback.
-    assert len(relay.requests) <= 42 - 21 + 3
+    assert len(relay.requests) <= 46 - 21 + 3
     assert runs(desk) == blow.runs
 
 
@@ -164,12 +164,12 @@ def test_between_fetching_and_landing(
     relay.meet = meet
     process = start("sync")
     read_until(process.stderr, f"waiting for {desk.database.name}")
-    assert len(relay.requests) == 42
+    assert len(relay.requests) == 46
     assert end(process, signal.SIGKILL)[0] == -signal.SIGKILL
     assert held[0].execute("SELECT count(*) FROM lading.slices").fetchall() == [(0,)]
     held[0].close()
     relay.renew()
-    assert "landed 444 records that a run that did not end had received" in settled().err
+    assert "landed 478 records that a run that did not end had received" in settled().err
     assert len(relay.requests) == 7
     assert runs(desk) == DIED
 

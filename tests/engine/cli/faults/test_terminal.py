@@ -108,7 +108,7 @@ def test_what_is_no_terminal_gets_plain_lines(start: Start, format: str) -> None
     assert BAR not in out + err
     if format == "json":
         codes = [json.loads(line)["code"] for line in err.splitlines()]
-        assert codes == [*["extract"] * 4, "control_totals", "unknown", "unknown"]
+        assert codes == [*["extract"] * 8, "control_totals", "unknown", "unknown"]
 
 
 def test_a_terminal_gets_no_bars_with_json_lines(desk: Desk) -> None:
@@ -116,7 +116,7 @@ def test_a_terminal_gets_no_bars_with_json_lines(desk: Desk) -> None:
     assert seen.code == 0
     assert "\x1b" not in seen.terminal
     codes = [json.loads(line)["code"] for line in seen.terminal.splitlines()]
-    assert codes == [*["extract"] * 4, "control_totals", "unknown", "unknown"]
+    assert codes == [*["extract"] * 8, "control_totals", "unknown", "unknown"]
 
 
 def test_ctrl_c_leaves_the_terminal_in_order(

@@ -310,10 +310,14 @@ def test_how_many_requests_the_shipped_mapping_takes(desk: Desk) -> None:
     desk.now = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
     assert desk.run("extract").code == 0
     assert (len(asked(desk, USAGE)), len(asked(desk, COST))) == (22, 11)
-    desk.forget_requests()
-    desk.now += timedelta(hours=1)
-    assert desk.run("extract").code == 0
-    assert len(desk.anthropic.requests) == 7
+    # One for each of 326 days of Claude Code, and one for each of the four lists.
+    assert len(desk.anthropic.requests) == 22 + 11 + 326 + 4
+    # An hour later no list is asked for; a day later each one is.
+    for later, most in ((timedelta(hours=1), 7), (timedelta(hours=23), 7 + 1 + 4)):
+        desk.forget_requests()
+        desk.now += later
+        assert desk.run("extract").code == 0
+        assert len(desk.anthropic.requests) == most
 
 
 def test_what_is_filled_in_before_the_start_is_compared_and_fetched_again_too(late: Desk) -> None:
