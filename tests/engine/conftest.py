@@ -113,11 +113,7 @@ class Desk:
         """A command of the tool in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lading", arguments[0], "-C", str(self.root), *arguments[1:]],
-            env={
-                **self.environment,
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.environ["PYTHONPATH"],
-            },
+            env={**self.environment, "PATH": os.environ["PATH"]},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -95,6 +95,28 @@ def test_another_workspace_may_be_called_default(landing: Landing) -> None:
     ]
 
 
+def test_the_default_workspace_of_a_former_organisation_is_none(landing: Landing) -> None:
+    former = workspace("wrkspc_9", "Default", created_at="2020-01-01T00:00:00Z")
+    landing.vanish("workspaces", former, SEEN - timedelta(days=2), SEEN)
+    landing.members("workspaces", workspace(DEFAULT, "Default"))
+    landing.build()
+    assert spaces(landing, "workspace_id", "api_workspace_id", "vanished_at") == [
+        ("default", DEFAULT, None),
+        ("wrkspc_9", "wrkspc_9", SEEN),
+    ]
+
+
+def test_the_default_workspace_does_not_vanish(landing: Landing) -> None:
+    """Whoever no longer asks for it with `include_default` still has its name."""
+    landing.vanish("workspaces", workspace(DEFAULT, "Default"), SEEN - timedelta(days=2), SEEN)
+    landing.members("workspaces", workspace("wrkspc_1", "one"))
+    landing.build()
+    assert spaces(landing, "workspace_id", "api_workspace_id", "vanished_at") == [
+        ("default", DEFAULT, None),
+        ("wrkspc_1", "wrkspc_1", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "scope", "workspace_id"),
     [
