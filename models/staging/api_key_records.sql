@@ -12,6 +12,7 @@ decoded as (
         vanished_at,
         from_json(payload, '{
             "id": "JSON",
+            "type": "JSON",
             "name": "JSON",
             "status": "JSON",
             "created_at": "JSON",

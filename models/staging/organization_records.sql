@@ -10,7 +10,7 @@ decoded as (
         connection,
         starting_at,
         vanished_at,
-        from_json(payload, '{"id": "JSON", "name": "JSON"}') as member
+        from_json(payload, '{"id": "JSON", "type": "JSON", "name": "JSON"}') as member
     from members
 )
 

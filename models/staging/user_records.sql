@@ -12,6 +12,7 @@ decoded as (
         vanished_at,
         from_json(payload, '{
             "id": "JSON",
+            "type": "JSON",
             "email": "JSON",
             "name": "JSON",
             "role": "JSON",

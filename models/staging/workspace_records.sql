@@ -12,10 +12,13 @@ decoded as (
         vanished_at,
         from_json(payload, '{
             "id": "JSON",
+            "type": "JSON",
             "name": "JSON",
             "created_at": "JSON",
             "archived_at": "JSON",
             "display_color": "JSON",
+            "compartment_id": "JSON",
+            "user_profile_id": "JSON",
             "external_key_id": "JSON",
             "tags": "JSON",
             "data_residency": {

@@ -124,7 +124,7 @@ due AS (
     LEFT JOIN failures AS f
         ON f.connection = l.connection AND f.stream = l.stream AND f.request = l.request
         AND (s.fetched_at IS NULL OR f.ended_at >= s.fetched_at)
-    WHERE s.ending_at IS NULL OR s.ending_at <= moment
+    WHERE s.ending_at IS NULL OR s.ending_at <= moment::TIMESTAMP
     GROUP BY l.connection, l.stream, l.request, l.first_at, s.ending_at
 ),
 islands AS (
@@ -141,7 +141,7 @@ periods AS (
     UNION ALL
     FROM gaps
     UNION ALL
-    SELECT connection, stream, request, due_at, moment, state, why FROM due
+    SELECT connection, stream, request, due_at, moment::TIMESTAMP, state, why FROM due
     UNION ALL
     SELECT connection, stream, request, last_at, time_bucket(width, moment, last_at),
         'not asked', 'no run has asked for it since it was over'

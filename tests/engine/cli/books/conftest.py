@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HEADERS = ("x-api-key", "anthropic-version", "anthropic-beta")
 
-# Changes an answer's data: the report's path, its buckets or records.
+# Changes an answer's data: the path, its buckets, records or members.
 Edit = Callable[[str, list[dict[str, Any]]], None]
 Alter = Callable[[Edit], None]
 
@@ -54,5 +54,5 @@ def _changed(client: httpx.Client, request: Request, edit: Edit) -> Response:
     answer = client.get(f"{request.path}?{urlencode(request.query)}", headers=headers)
     page = answer.json()
     if answer.status_code == 200:
-        edit(request.path, page["data"])
+        edit(request.path, page.get("data", []))
     return json_response(answer.status_code, page)

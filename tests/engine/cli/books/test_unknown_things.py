@@ -139,5 +139,5 @@ def test_a_type_that_changed_fails_the_model_that_needs_it_and_not_the_landing(
     assert "staging.claude_code_records: models/staging/claude_code_records.sql" in line
     said = 'record.core_metrics.num_sessions: expected a whole number of 64 bits, found "seven"'
     assert f"{said} (anthropic, 2026-02-03 00:00:00 UTC)" in line
-    assert "Built 9 models; 1 failed, 3 skipped." in build.out
+    assert "Built 17 models; 1 failed, 3 skipped." in build.out
     assert small.query("SELECT count(*) > 0 FROM marts.usage_by_day") == [(True,)]
