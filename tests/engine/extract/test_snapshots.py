@@ -108,6 +108,14 @@ def test_several_of_one_transaction_land_in_their_order(shop: Bench) -> None:
     assert gone(shop) == [("a", "1", 1, 2)]
 
 
+def test_an_empty_list_leaves_nothing_but_those_who_left(shop: Bench) -> None:
+    with shop.database.writing() as connection:
+        land(connection, [arrive(shop, 1, "a", "b"), arrive(shop, 2)])
+    assert there(shop) == []
+    assert gone(shop) == [("a", "1", 1, 2), ("b", "1", 1, 2)]
+    assert shop.query("SELECT hour(starting_at), records FROM lading.slices") == [(2, 0)]
+
+
 def test_landing_again_changes_nothing(shop: Bench) -> None:
     arrivals = [arrive(shop, 1, "a", "b"), arrive(shop, 2, "b")]
     for arrival in (arrivals[0], arrivals[1], arrivals[0]):
