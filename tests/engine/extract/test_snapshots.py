@@ -156,7 +156,8 @@ def answering(make_bench: Callable[..., Bench]) -> Iterator[Callable[[Answers], 
         left = {path: iter(pages) for path, pages in answers.items()}
 
         def handle(request: Request) -> Response:
-            return json_response(200, next(left[request.path]))
+            answer = next(left[request.path])
+            return json_response(400 if "error" in answer else 200, answer)
 
         servers.append(StandIn("lists", handle, Faults()).start())
         bench = make_bench(servers[-1].base_url)
@@ -184,6 +185,18 @@ def test_the_last_page_names_its_last_member_and_ends_all_the_same(
     assert rows == [(0, "a"), (1, "b"), (2, "c")]
 
 
+def test_a_list_that_is_too_dense_begins_anew_with_smaller_pages(
+    answering: Callable[[Answers], Bench],
+) -> None:
+    dense = {"error": {"type": "invalid_request_error", "message": "Response too large"}}
+    whole = [page("a", more=True, last="a"), page("b", more=True, last="b"), page("c", last="c")]
+    bench = answering({"/users": [page("a", "b", more=True, last="b"), dense, *whole]})
+    done = bench.extract([whole_list("users", "test", PLACE)])
+    assert (done.failed, done.extraction.http_requests) == (frozenset(), 5)
+    rows = bench.query("SELECT ordinal, payload ->> '$.id' FROM raw.users ORDER BY 1")
+    assert rows == [(0, "a"), (1, "b"), (2, "c")]
+
+
 @pytest.mark.parametrize(
     ("stream", "answers", "said"),
     [
@@ -194,6 +207,7 @@ def test_the_last_page_names_its_last_member_and_ends_all_the_same(
         ("users", [page("a", more=None)] * 3, "does not say whether there is more"),
         ("users", [{"users": []}] * 3, "does not parse"),
         ("organization", [["a"]] * 3, "does not parse"),
+        ("organization", [{"error": {"type": "x", "message": "Response too large"}}], "too large"),
         ("organization", [{"name": "Nobody"}], "a member without an id"),
     ],
 )

@@ -19,8 +19,9 @@ from lading.sandbox.faults import Fault
 if TYPE_CHECKING:
     from tests.engine.conftest import Desk, Done, MakeDesk
 
-STREAMS = ["usage_messages", "cost_report", "claude_code"]
-CHECKS = [*(f"freshness of {stream}" for stream in STREAMS), "control totals of usage_messages"]
+REPORTS = ["usage_messages", "cost_report", "claude_code"]
+LISTS = ["workspaces", "api_keys", "users", "organization"]
+STREAMS = [*REPORTS, *LISTS]
 LINE = re.compile(r"(\d) of (\d) ([A-Z]+) ((?:freshness|control totals) of \w+)")
 
 
@@ -69,7 +70,7 @@ def test_status_right_after_a_sync(synced: Desk) -> None:
     )
     assert refused > 0
     assert re.search(
-        rf"^  2026-02-05 15:30  sync +incomplete +\d+\.\ds +8 +0 +2 +\d+ +{entities} +{refused}$",
+        rf"^  2026-02-05 15:30  sync +incomplete +\d+\.\ds +12 +0 +2 +\d+ +{entities} +{refused}$",
         done.out,
         re.M,
     )
@@ -86,18 +87,14 @@ def test_the_books_have_requests_retries_bytes_and_entities(synced: Desk) -> Non
         "FROM lading.run_totals"
     )
     assert (status, failed, retries, error) == ("incomplete", 0, 2, None)
-    # A request of each bucket report (of usage grouped and not), and one a day.
-    assert requests == 3 + 5
+    # A request of each bucket report (of usage grouped and not), one a day, and one of each list.
+    assert requests == 3 + 5 + 4
     assert entities == len(synced.port.entities) > 0
     assert [(refused,)] == synced.query("SELECT count(*) FROM lading.refused")
     assert synced.query(
         "SELECT stream, sum(retries)::INT, bool_and(bytes > 0), bool_and(ended_at >= started_at) "
         "FROM lading.requests GROUP BY 1 ORDER BY 1"
-    ) == [
-        ("claude_code", 2, True, True),
-        ("cost_report", 0, True, True),
-        ("usage_messages", 0, True, True),
-    ]
+    ) == [(each, 2 if each == "claude_code" else 0, True, True) for each in sorted(STREAMS)]
     assert synced.query("SELECT sum(records)::INT FROM lading.slices") == [(records,)]
 
 
@@ -106,7 +103,7 @@ def test_status_as_json(synced: Desk) -> None:
     (run,) = said["runs"]
     assert (run["command"], run["status"], run["retries"]) == ("sync", "incomplete", 2)
     assert run["started_at"] == "2026-02-05T15:30:00Z"
-    assert run["requests"] == 8
+    assert run["requests"] == 12
     assert [each["stream"] for each in said["freshness"]] == STREAMS
     assert said["freshness"][0] == {
         "connection": "anthropic",
@@ -117,7 +114,17 @@ def test_status_as_json(synced: Desk) -> None:
         "warn_after_seconds": 36 * 3600,
         "error_after_seconds": 72 * 3600,
     }
+    assert said["freshness"][3] == {
+        "connection": "anthropic",
+        "stream": "workspaces",
+        "state": "ok",
+        "up_to": "2026-02-05T15:30:00Z",
+        "behind_seconds": 0,
+        "warn_after_seconds": 72 * 3600,
+        "error_after_seconds": None,
+    }
     assert {each["state"] for each in said["missing"]} == {"open"}
+    assert {each["stream"] for each in said["missing"]} == set(REPORTS)
     assert {each["blueprint"]: each["entities"] for each in said["port"]} == {
         name: len(synced.held(name))
         for name in {e.blueprint for e in synced.port.entities.values()}
@@ -163,6 +170,7 @@ def test_as_time_goes_by(
 ) -> None:
     later.now += timedelta(hours=hours)
     status = later.run("status", "--output", "json")
+    expected |= dict.fromkeys(LISTS, ("ok" if hours <= 72 else "warn", hours))
     assert (status.code, states(status)) == (code, expected)
     done = later.run("test")
     assert done.code == code
@@ -175,7 +183,7 @@ def test_as_time_goes_by(
     said = (
         f"PASS={counts.count('ok') + 1} WARN={counts.count('warn')} ERROR={counts.count('error')}"
     )
-    assert done.out == f"Done. {said} SKIP=0 TOTAL=4\n"
+    assert done.out == f"Done. {said} SKIP=0 TOTAL=8\n"
 
 
 def test_limits_are_a_setting_of_each_stream(later: Desk) -> None:
@@ -188,6 +196,7 @@ def test_limits_are_a_setting_of_each_stream(later: Desk) -> None:
         done = later.run("test")
         assert lines(done) == [
             ("FAIL", "freshness of usage_messages"),
+            *(("PASS", f"freshness of {stream}") for stream in LISTS),
             ("PASS", "control totals of usage_messages"),
         ]
         assert "up to 2026-02-05 15:30, 20h behind, more than 2h" in done.err
@@ -204,6 +213,7 @@ def test_what_a_check_says_in_json_lines(later: Desk) -> None:
         ("freshness of usage_messages", "warn", "warning"),
         ("freshness of cost_report", "pass", "info"),
         ("freshness of claude_code", "warn", "warning"),
+        *((f"freshness of {stream}", "pass", "info") for stream in LISTS),
         ("control totals of usage_messages", "pass", "info"),
     ]
 
@@ -216,7 +226,9 @@ def test_a_stream_that_failed_falls_behind_alone(small: Desk) -> None:
     assert re.search(r"^  claude_code +never +- +- +1d 12h +3d$", status.out, re.M)
     assert re.search(r"^  claude_code .* failed +Anthropic answers 403", status.out, re.M)
     assert "Port holds nothing yet." in status.out
-    assert [outcome for outcome, _ in lines(small.run("test"))] == ["PASS", "PASS", "FAIL", "PASS"]
+    assert [name for outcome, name in lines(small.run("test")) if outcome != "PASS"] == [
+        "freshness of claude_code"
+    ]
 
 
 def test_figures_that_do_not_agree_any_more_fail_the_test_without_a_request(small: Desk) -> None:
@@ -240,7 +252,7 @@ def test_nothing_to_compare_is_skipped(small: Desk) -> None:
     assert small.run("extract", "--no-control-totals").code == 0
     done = small.run("test")
     assert (done.code, lines(done)[-1]) == (0, ("SKIP", "control totals of usage_messages"))
-    assert done.out == "Done. PASS=3 WARN=0 ERROR=0 SKIP=1 TOTAL=4\n"
+    assert done.out == "Done. PASS=7 WARN=0 ERROR=0 SKIP=1 TOTAL=8\n"
 
 
 @pytest.mark.parametrize("command", ["status", "test"])
