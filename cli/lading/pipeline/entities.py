@@ -11,6 +11,8 @@ from lading import log
 from lading.errors import DatabaseError, MappingError
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from lading.mapping.evaluate import Outcome
     from lading.mapping.files import Resource
     from lading.mapping.workers import Workers
@@ -74,35 +76,41 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     watcher.start("mappings", len(resources))
     results = []
     with Workers(context.project.target.threads) as workers, EntityStage() as stage:
-        for resource in resources:
-            result = _map(context, resource, workers, stage)
-            results.append(result)
-            watcher.advance("mappings")
-            _say(result)
+        with context.database.reading() as connection:
+            for resource in resources:
+                result = _map(context, connection, resource, workers, stage)
+                results.append(result)
+                watcher.advance("mappings")
+                _say(result)
         with context.database.writing() as connection:
             stage.load(connection)
     work.incomplete |= any(each.failed or each.faulty for each in results)
     return tuple(results)
 
 
-def _map(context: Context, resource: Resource, workers: Workers, stage: EntityStage) -> Mapped:
+def _map(
+    context: Context,
+    connection: DuckDBPyConnection,
+    resource: Resource,
+    workers: Workers,
+    stage: EntityStage,
+) -> Mapped:
     from lading.mapping.evaluate import evaluate
     from lading.transform.resources import resource_rows
 
     result = Mapped(resource.name, resource.kind)
     try:
-        with context.database.reading() as connection:
-            batches = resource_rows(
-                context.graph,
-                context.project,
-                connection,
-                resource.model,
-                resource.selector,
-                context.now,
-            )
-            texts = (text for batch in batches for text in batch)
-            for outcome in evaluate(resource, texts, workers):
-                _take(result, resource, outcome, stage)
+        batches = resource_rows(
+            context.graph,
+            context.project,
+            connection,
+            resource.model,
+            resource.selector,
+            context.now,
+        )
+        texts = (text for batch in batches for text in batch)
+        for outcome in evaluate(resource, texts, workers):
+            _take(result, resource, outcome, stage)
     except (DatabaseError, MappingError) as error:
         result.failed = str(error)
     return result

@@ -82,9 +82,8 @@ def _look_through(work: Work) -> tuple[Unknown, ...]:
     context = work.context
     decoded = {each.name: known_fields(context.graph, each.name) for each in context.streams}
     known = {name: fields for name, fields in decoded.items() if fields is not None}
-    with context.database.reading() as connection:
-        found = look_through(connection, context.streams, known)
     with context.database.writing() as connection:
+        found = look_through(connection, context.streams, known)
         put_on_record(connection, found, work.run)
     for each in found:
         log.info(
