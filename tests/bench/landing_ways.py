@@ -24,6 +24,7 @@ from tests.bench.processes import REPOSITORY, memory
 
 from lading.extract.fetch import Fetcher, PageSizes
 from lading.extract.landing import land
+from lading.extract.owners import Owners
 from lading.extract.plan import Extract, Period, Request
 from lading.extract.run import ARRIVALS_AT_ONCE, BYTES_AT_ONCE
 from lading.extract.spool import Arrival, Spool
@@ -38,6 +39,7 @@ from lading.warehouse.tables import prepare
 if TYPE_CHECKING:
     from lading.extract.streams import Stream
     from lading.http import Session
+    from lading.project.model import Connection
 
 BY_DUCKDB = """
 CREATE TABLE records AS
@@ -90,13 +92,13 @@ def by_duckdb(corpus: Corpus, database: Database) -> Clock:
 
 def by_lading(corpus: Corpus, database: Database) -> Clock:
     """From each page's bytes on: checked, cut, spooled, landed in batches with their books."""
-    stream, received = _stream(), Received(corpus)
+    (stream, anthropic), received = _stream(), Received(corpus)
     began = Clock.now()
     run = new_run("bench", datetime.now(UTC))
     with database.writing() as connection:
         prepare(connection, [stream.name])
     spool = Spool(database.spool, run.id)
-    fetcher = Fetcher(cast("Session", received), spool, run, PageSizes())
+    fetcher = Fetcher(anthropic, cast("Session", received), spool, run, PageSizes(), Owners({}))
     waiting: list[Arrival] = []
     for number, (day, _) in enumerate(corpus.days()):
         waiting.append(fetcher.fetch(_request(stream, day), number))
@@ -122,10 +124,11 @@ def _request(stream: Stream, day: date) -> Request:
     return Request(extract, Period(start, start + timedelta(days=1)), "new")
 
 
-def _stream() -> Stream:
+def _stream() -> tuple[Stream, Connection]:
     project, _ = load_project(REPOSITORY, environment=Environment({}))
     assert project is not None
-    return next(each for each in read_streams(project) if each.name == "claude_code")
+    stream = next(each for each in read_streams(project) if each.name == "claude_code")
+    return stream, project.connections[stream.connection]
 
 
 WAYS = {"duckdb": (by_duckdb, "records"), "lading": (by_lading, "raw.claude_code")}

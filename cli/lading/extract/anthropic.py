@@ -114,11 +114,13 @@ def _said(reply: Reply) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a report or a list: its records' bytes as they came, and where the next one is."""
+    """A page of a report or a list: its records' bytes as they came, where the next one is, and
+    whose it is ("" if the answer does not say)."""
 
     records: tuple[bytes, ...]
     next_page: str | None
     size: int
+    organization: str = ""
 
 
 def parse_page(reply: Reply) -> Page:
@@ -159,7 +161,7 @@ def parse_object(reply: Reply) -> Page:
         msgspec.json.decode(reply.body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _unparsed(reply, error) from error
-    return Page((reply.body,), None, len(reply.body))
+    return Page((reply.body,), None, len(reply.body), _organization(reply))
 
 
 def _page(reply: Reply, envelope: Any, following: str | None) -> Page:
@@ -167,7 +169,11 @@ def _page(reply: Reply, envelope: Any, following: str | None) -> Page:
         raise GarbledError("a page says that there is more, and not where")
     # The slices would keep the whole body alive if they were not copied.
     records = tuple(bytes(raw) for raw in envelope.data)
-    return Page(records, following or None, len(reply.body))
+    return Page(records, following or None, len(reply.body), _organization(reply))
+
+
+def _organization(reply: Reply) -> str:
+    return reply.headers.get("anthropic-organization-id", "")
 
 
 def _envelope(reply: Reply) -> Any:

@@ -23,7 +23,9 @@ from lading.extract.spool import Arrival, Spool
 from lading.extract.streams import SNAPSHOT, WIDTHS, Stream
 
 if TYPE_CHECKING:
+    from lading.extract.owners import Owners
     from lading.http import Params, Reply, Session
+    from lading.project.model import Connection
     from lading.warehouse.runs import Run
 
 
@@ -68,8 +70,10 @@ class _Received:
     records: int = 0
     size: int = 0
     largest: int = 0
+    organization: str = ""
 
     def add(self, file: str, page: Page) -> None:
+        self.organization = page.organization
         self.files.append(file)
         self.records += len(page.records)
         self.size += page.size
@@ -80,16 +84,19 @@ class _Received:
 class Fetcher:
     """What all requests of one connection share in one run."""
 
+    connection: Connection
     session: Session
     spool: Spool
     run: Run
     sizes: PageSizes
+    owners: Owners
 
     def fetch(self, request: Request, number: int, effort: Effort | None = None) -> Arrival:
         """Ask for all pages of the request and leave them in the spool; `effort` is counted on.
 
         Raises:
             ServerError: a page could not be had; nothing of the request counts as arrived.
+            UserError: it is another organisation's.
         """
         spent = effort or Effort()
         spent.asked_at = datetime.now(UTC)
@@ -115,6 +122,7 @@ class Fetcher:
             retries=spent.retries,
             largest=got.largest,
             left_out=tuple(map(_text, _left_out(request, got.answered))),
+            organization=got.organization,
         )
         self.spool.arrived(arrival)
         return arrival
@@ -125,6 +133,7 @@ class Fetcher:
             limit = self.sizes.of(request)
             try:
                 for page in self._asked(request, got.answered, effort):
+                    self.owners.check(self.connection, page.organization)
                     file = self.spool.write_page(f"{name}-{len(got.files):05d}", page.records)
                     got.add(file, page)
             except PageTooDenseError as dense:

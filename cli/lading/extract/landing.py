@@ -12,7 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from lading.errors import DatabaseError
-from lading.extract import snapshots
+from lading.extract import owners, snapshots
 from lading.extract.plan import Landed, Period
 from lading.extract.restatements import keep_superseded, put_aside
 from lading.extract.spool import Arrival
@@ -36,7 +36,8 @@ FROM (SELECT unnest(from_json($arrivals, '[{
     "request": "VARCHAR", "reason": "VARCHAR", "starting_at": "VARCHAR", "ending_at": "VARCHAR",
     "slice_seconds": "BIGINT", "in_buckets": "BOOLEAN", "closes_at": "VARCHAR",
     "asked_at": "VARCHAR", "fetched_at": "VARCHAR", "files": ["VARCHAR"], "records": "BIGINT",
-    "size": "BIGINT", "retries": "BIGINT", "left_out": ["VARCHAR"], "first_number": "BIGINT"
+    "size": "BIGINT", "retries": "BIGINT", "left_out": ["VARCHAR"], "organization": "VARCHAR",
+    "first_number": "BIGINT"
 }]')) AS a)
 """
 
@@ -197,6 +198,7 @@ def _land_stream(connection: DuckDBPyConnection, stream: str, arrivals: Sequence
     connection.execute(REPLACE.format(table="lading.slices", **slices))
     connection.execute(SLICES.format(table=table))
     connection.execute(REQUESTS)
+    connection.execute(owners.NOTE)
     return arrived
 
 
@@ -209,6 +211,7 @@ def _land_snapshot(connection: DuckDBPyConnection, arrival: Arrival) -> int:
     for statement in snapshots.REPLACE:
         connection.execute(statement.format(table=table))
     connection.execute(REQUESTS)
+    connection.execute(owners.NOTE)
     return arrived
 
 

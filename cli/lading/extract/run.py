@@ -21,6 +21,7 @@ from lading.errors import (
 from lading.extract.anthropic import open_session
 from lading.extract.fetch import Effort, Fetcher, PageSizes
 from lading.extract.landing import land, put_failures_on_record
+from lading.extract.owners import owners_of
 from lading.extract.plan import answered_by
 from lading.extract.restatements import tell_restated
 from lading.extract.spool import Arrival, Spool, left_behind
@@ -159,7 +160,8 @@ def extract(
     requests are numbered from `first_number` on, which has to be new in the run.
 
     Raises:
-        UserError: a key's variable is not set.
+        UserError: a key's variable is not set, or it is another organisation's key than the one
+            that what has landed came by.
         DatabaseError: what arrived could not be landed; it stays in the spool.
     """
     books = {each.key: _Progress(each) for each in plan.extracts}
@@ -207,7 +209,12 @@ def _carry_out(
     interruptions: Interruptions,
 ) -> None:
     sizes = PageSizes()
-    fetchers = {name: Fetcher(session, spool, run, sizes) for name, session in sessions.items()}
+    with database.reading() as connection:
+        owners = owners_of(connection)
+    fetchers = {
+        name: Fetcher(connections[name], session, spool, run, sizes, owners)
+        for name, session in sessions.items()
+    }
     most = max(1, sum(connections[name].concurrency for name in sessions))
     landing = _Landing(database, spool)
     under_way: dict[Future[Arrival], _Asked] = {}

@@ -24,7 +24,8 @@ class Arrival:
     was fetched later is known to be. Slices that ended by `closes_at` are
     closed; `slice_seconds` is the length of one slice. A snapshot begins and ends at the moment
     that it is of, and its one slice lasts until another one is due. `left_out` are the starts of
-    the buckets that were asked for and not in the answer.
+    the buckets that were asked for and not in the answer; `organization` is empty if it is not
+    known.
     """
 
     request_id: str
@@ -45,6 +46,7 @@ class Arrival:
     retries: int
     largest: int
     left_out: tuple[str, ...]
+    organization: str
 
     @property
     def is_list(self) -> bool:

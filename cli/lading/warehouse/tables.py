@@ -26,6 +26,11 @@ CREATE TABLE IF NOT EXISTS lading.runs (
     entities BIGINT, refused BIGINT, looked_through BOOLEAN NOT NULL DEFAULT false
 );
 
+-- The organisation that each connection's first figures came from; those of another are refused.
+CREATE TABLE IF NOT EXISTS lading.organizations (
+    connection VARCHAR PRIMARY KEY, organization VARCHAR NOT NULL, first_seen_at TIMESTAMP NOT NULL
+);
+
 -- One row per range that was asked for, with all its pages; failed ones too. A list has no range:
 -- it begins and ends when it was asked for. Each page is a request over HTTP, and so is each retry.
 CREATE TABLE IF NOT EXISTS lading.requests (

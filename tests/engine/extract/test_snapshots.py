@@ -68,6 +68,7 @@ def arrive(shop: Bench, number: int, *users: str, connection: str = "anthropic")
         retries=0,
         largest=50,
         left_out=(),
+        organization="",
     )
     spool.arrived(arrival)
     return arrival

@@ -58,6 +58,7 @@ def arrive(spool: Spool, day: int, *pages: list[bytes], run: str = RUN) -> Arriv
         retries=0,
         largest=max(map(len, records), default=0),
         left_out=(),
+        organization="",
     )
     spool.arrived(arrival)
     return arrival

@@ -83,7 +83,10 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
     assert [name for (name,) in tables] == [
         "lading.control_checks",
         "lading.control_totals",
-        *(f"lading.{each}" for each in ["entities", "pushed", "refused", "requests"]),
+        *(
+            f"lading.{each}"
+            for each in ["entities", "organizations", "pushed", "refused", "requests"]
+        ),
         "lading.restatements",
         "lading.runs",
         "lading.slices",
