@@ -26,7 +26,7 @@ demo: setup ## the whole job against stand-ins of both APIs: no key, no network
 	$(BIN)/lading demo
 
 test: setup ## the tests
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check

@@ -226,7 +226,7 @@ def test_faults_are_met_and_told(start: Start, short: Path) -> None:
         start(
             *("demo", "--dir", str(short)),
             *("--fault", "anthropic:429:times=2,retry_after=0"),
-            *("--fault", "port:207:path=/bulk,every=3,times=1"),
+            *("--fault", "port:207:path=/bulk,every=1,times=1"),
         )
     )
     assert printed.code == 1
