@@ -292,7 +292,8 @@ class Gate:
     """A server that refuses with 429 whatever comes too soon after the request before it, be that
     answered or refused: who tries again and again gets nowhere.
 
-    The first is answered when three others have come, so that a storm there is.
+    The first is answered when two others were refused, so that a storm there is. More may not come
+    meanwhile: that is what slowing down means.
     """
 
     SECONDS = 0.05
@@ -319,6 +320,6 @@ class Gate:
             if since >= self.SECONDS and self._is_storm.is_set() and not is_first_of_code:
                 return False
             self.refused[request.path] += 1
-            if self.refused.total() >= CONCURRENCY - 1:
+            if self.refused.total() >= 2:
                 self._is_storm.set()
             return True
