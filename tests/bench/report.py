@@ -33,7 +33,7 @@ OCEAN_DUE = "41,035"
 
 
 def print_report() -> None:
-    """Measure everything; about three minutes on two idle cores."""
+    """Measure everything; a minute and a half on two idle cores."""
     began = time.perf_counter()
     _say(f"machine: {describe()}")
     _say("Ratios within this report count; seconds are this machine's at this hour.", "")
