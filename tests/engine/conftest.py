@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from lading import secrets
 from lading.commands import invoke
 from lading.sandbox.anthropic import AnthropicStandIn
 from lading.sandbox.organisation import Organisation
@@ -164,6 +165,12 @@ class Desk:
 
 
 MakeDesk = Callable[[], Desk]
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test has registered, such as six zeros, would be masked in this one's output."""
+    monkeypatch.setattr(secrets, "_forms", set())
 
 
 @pytest.fixture(scope="session")
