@@ -49,6 +49,7 @@ def spawn(desk: Desk, *arguments: str, **environment: str) -> pexpect.spawn[str]
         ["-c", line],
         env={**variables, **environment},
         encoding="utf-8",
+        codec_errors="replace",  # Ctrl-C may come in the middle of a bar's character
         timeout=PATIENCE,
         dimensions=(40, 100),
     )
