@@ -3,7 +3,8 @@
 
     A staging model decodes a payload with a declared struct whose leaves are JSON; these macros
     turn a leaf into a column. A leaf of another type stops the build with a message that names the
-    field, the connection and the period, so that no figure becomes NULL or is rounded unseen. The
+    field, the connection, the period and the record, so that no figure becomes NULL or is rounded
+    unseen. The
     value must be there and not be null, except for the `_or_null` forms.
 
     `json` is a path of such a struct, say `result.server_tool_use.web_search_requests`. The columns
@@ -93,13 +94,16 @@
     coalesce({{ json }}, {{ wrong_json('NULL', 'a list', field=json) }})
 {%- endmacro %}
 
-{% macro wrong_json(json, expected, field=none) -%}
+{# `record` is the column that is shown beside it; the one that the path begins with, if left out. #}
+{% macro wrong_json(json, expected, field=none, record=none) -%}
+    {%- set shown = record or (json if '.' in json else field).split('.')[0] -%}
     error(format(
-        '{}: expected {}, found {} ({}, {} UTC)',
+        '{}: expected {}, found {} ({}, {} UTC) in {}',
         {{ (field or json) | literal }},
         {{ expected | literal }},
         coalesce(left({{ json }}::VARCHAR, 80), 'nothing of the kind'),
         connection,
-        starting_at
+        starting_at,
+        coalesce(left(to_json({{ shown }})::VARCHAR, 2000), 'nothing')
     ))
 {%- endmacro %}

@@ -67,7 +67,7 @@ select
         when coalesce(types[2], 'NULL') not in ('ARRAY', 'NULL')
             then {{ wrong_json('types[2]', 'a list', field='record.model_breakdown') }}
         when not list_has_all(['UBIGINT', 'BIGINT', 'DOUBLE'], amount_types)
-            then {{ wrong_json('amount_types', 'numbers', field='estimated_cost.amount') }}
+            then {{ wrong_json('amount_types', 'numbers', field='estimated_cost.amount', record='record') }}
         else record.model_breakdown
     end as model_breakdown
 from decoded

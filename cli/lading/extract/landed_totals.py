@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from lading.extract.totals import DIFFERING, check_of, pairs_of
+from lading.extract.totals import check_of, compare, pairs_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,19 +37,8 @@ def compare_landed(connection: DuckDBPyConnection, plan: Plan, stream: str) -> t
     """A stream's checks, one for each connection: of the buckets that are over and on record in
     both views. Nothing is put on record; the database may be open for reading alone."""
     pairs = pairs_of(plan).get(stream, [])
-    described = [
-        {
-            "connection": grouped.stream.connection,
-            "width": grouped.width,
-            "grouped": grouped.request,
-            "ungrouped": ungrouped.request,
-        }
-        for grouped, ungrouped in pairs
-    ]
     if not pairs:
         return ()
-    connection.execute(COMPARED, {"pairs": json.dumps(described), "stream": stream})
-    fields = list(pairs[0][0].stream.control_totals)
-    connection.execute(DIFFERING.format(stream=stream), {"fields": fields})
+    compare(connection, COMPARED, stream, pairs)
     names = sorted({grouped.stream.connection for grouped, _ in pairs})
     return tuple(check_of(connection, name, stream, pairs) for name in names)

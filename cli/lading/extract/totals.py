@@ -247,6 +247,18 @@ def _compare(
 def _compare_stream(
     connection: DuckDBPyConnection, stream: str, pairs: Sequence[tuple[Extract, Extract]], run: Run
 ) -> None:
+    compare(connection, COMPARED, stream, pairs, run=run.id, now=naive(run.started_at))
+
+
+def compare(
+    connection: DuckDBPyConnection,
+    compared: str,
+    stream: str,
+    pairs: Sequence[tuple[Extract, Extract]],
+    **given: object,
+) -> None:
+    """Make the tables `compared`, by a statement over $pairs, $stream and what is given, and
+    `differing`."""
     described = [
         {
             "connection": grouped.stream.connection,
@@ -256,8 +268,7 @@ def _compare_stream(
         }
         for grouped, ungrouped in pairs
     ]
-    asked = {"pairs": json.dumps(described), "stream": stream, "run": run.id}
-    connection.execute(COMPARED, {**asked, "now": naive(run.started_at)})
+    connection.execute(compared, {"pairs": json.dumps(described), "stream": stream, **given})
     fields = list(pairs[0][0].stream.control_totals)
     connection.execute(DIFFERING.format(stream=stream), {"fields": fields})
 

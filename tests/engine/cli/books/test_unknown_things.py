@@ -126,9 +126,12 @@ def test_what_a_run_that_died_had_landed_is_looked_through_by_the_next_one(small
 def test_a_type_that_changed_fails_the_model_that_needs_it_and_not_the_landing(
     small: Desk, altered: Alter
 ) -> None:
+    actors: list[dict[str, str]] = []
+
     def edit(path: str, data: Data) -> None:
         if path == CODE and data and data[0]["date"].startswith("2026-02-03"):
             data[0]["core_metrics"]["num_sessions"] = "seven"
+            actors.append(data[0]["actor"])
 
     altered(edit)
     done = small.run("extract")
@@ -138,6 +141,10 @@ def test_a_type_that_changed_fails_the_model_that_needs_it_and_not_the_landing(
     (line,) = [line for line in build.err.splitlines() if " ERROR " in line]
     assert "staging.claude_code_records: models/staging/claude_code_records.sql" in line
     said = 'record.core_metrics.num_sessions: expected a whole number of 64 bits, found "seven"'
-    assert f"{said} (anthropic, 2026-02-03 00:00:00 UTC)" in line
+    assert f"{said} (anthropic, 2026-02-03 00:00:00 UTC) in {{" in line
+    # The record itself, by which it can be found.
+    shown, _ = json.JSONDecoder().raw_decode(line.partition(" UTC) in ")[2])
+    assert shown["core_metrics"]["num_sessions"] == "seven"
+    assert {key: each for key, each in shown["actor"].items() if each is not None} == actors[0]
     assert "Built 17 models; 1 failed, 3 skipped." in build.out
     assert small.query("SELECT count(*) > 0 FROM marts.usage_by_day") == [(True,)]
