@@ -1,17 +1,25 @@
-"""What the organisation's own streams of events add up to."""
+"""What the organisation's own streams of events add up to; reports that are changed on their way."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+import httpx
 import pytest
 
+from lading.sandbox.faults import Faults
 from lading.sandbox.organisation import Organisation
+from lading.sandbox.server import Request, Response, StandIn, json_response
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Desk
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -29,6 +37,11 @@ COUNTERS = {
 
 Counts = dict[str, int]
 Json = dict[str, Any]
+
+HEADERS = ("x-api-key", "anthropic-version", "anthropic-beta")
+# Changes the data of an answer to a request: buckets, records or members.
+Change = Callable[[Request, list[Json]], None]
+ChangeAnswers = Callable[[Change], None]
 
 
 @dataclass(frozen=True)
@@ -121,3 +134,26 @@ def _by_model(shares: Sequence[Json]) -> list[Json]:
 def reckoning(organisation: Organisation) -> Reckoning:
     """What the organisation did, added up without the tool."""
     return Reckoning(organisation)
+
+
+@pytest.fixture
+def change_answers(desk: Desk) -> Iterator[ChangeAnswers]:
+    """Puts a server before Anthropic's stand-in that changes what it answers."""
+    with ExitStack() as running:
+        behind = httpx.Client(base_url=desk.anthropic.base_url, trust_env=False, timeout=60)
+        client = running.enter_context(behind)
+
+        def put(change: Change) -> None:
+            relay = StandIn("relay", lambda request: _changed(client, request, change), Faults())
+            desk.anthropic.base_url = running.enter_context(relay).base_url
+
+        yield put
+
+
+def _changed(client: httpx.Client, request: Request, change: Change) -> Response:
+    headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
+    answer = client.get(f"{request.path}?{urlencode(request.query)}", headers=headers)
+    page = answer.json()
+    if answer.status_code == 200:
+        change(request, page.get("data", []))
+    return json_response(answer.status_code, page)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-import httpx
 import pytest
 
-from lading.sandbox.faults import Faults
-from lading.sandbox.server import Request, Response, StandIn, json_response
-
 if TYPE_CHECKING:
+    from tests.engine.cli.conftest import ChangeAnswers
     from tests.engine.conftest import Desk
 
+    from lading.sandbox.server import Request
+
 REPORTS = ("/v1/organizations/usage_report/messages", "/v1/organizations/cost_report")
-HEADERS = ("x-api-key", "anthropic-version", "anthropic-beta")
 
 # Changes the buckets of an answer: the report's path, whether it is grouped, its buckets.
 Edit = Callable[[str, bool, list[dict[str, Any]]], None]
@@ -42,24 +38,14 @@ def mismatches(desk: Desk) -> Mismatches:
 
 
 @pytest.fixture
-def altered(desk: Desk) -> Iterator[Alter]:
-    """Puts a server before Anthropic's stand-in that changes the buckets of its answers."""
-    with ExitStack() as running:
-        behind = httpx.Client(base_url=desk.anthropic.base_url, trust_env=False, timeout=60)
-        client = running.enter_context(behind)
+def altered(change_answers: ChangeAnswers) -> Alter:
+    """Has the buckets that Anthropic's stand-in answers changed."""
 
-        def alter(edit: Edit) -> None:
-            relay = StandIn("relay", lambda request: _changed(client, request, edit), Faults())
-            desk.anthropic.base_url = running.enter_context(relay).base_url
+    def alter(edit: Edit) -> None:
+        def change(request: Request, data: list[dict[str, Any]]) -> None:
+            if request.path in REPORTS:
+                edit(request.path, any(name == "group_by[]" for name, _ in request.query), data)
 
-        yield alter
+        change_answers(change)
 
-
-def _changed(client: httpx.Client, request: Request, edit: Edit) -> Response:
-    headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
-    answer = client.get(f"{request.path}?{urlencode(request.query)}", headers=headers)
-    page = answer.json()
-    if answer.status_code == 200 and request.path in REPORTS:
-        is_grouped = any(name == "group_by[]" for name, _ in request.query)
-        edit(request.path, is_grouped, page["data"])
-    return json_response(answer.status_code, page)
+    return alter
