@@ -1,4 +1,4 @@
-"""What the organisation's own streams of events add up to; reports that are changed on their way."""
+"""What the organisation's own events add up to, and reports that are changed on their way."""
 
 from __future__ import annotations
 
