@@ -86,6 +86,8 @@ def load_project(
         macros=files.macros,
         mappings=files.mappings,
         blueprints=files.blueprints,
+        data_tests=files.data_tests,
+        unit_tests=files.unit_tests,
         kinds=kinds,
         unread=frozenset(files.broken),
     )
@@ -110,6 +112,9 @@ class _Files:
         self.blueprints = self._documents(
             [f"{folder}/blueprints" for folder in mappings], "blueprint", suffixes=YAML | {".json"}
         )
+        tests = _folders(settings, "test-paths", "tests")
+        self.data_tests = self._texts([f"{folder}/data" for folder in tests])
+        self.unit_tests = self._documents([f"{folder}/models" for folder in tests], "unit_tests")
 
     def _documents(
         self,
