@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lading.errors import Place, Problem, UserError
+from lading.transform.config import Config, incomplete
+from lading.transform.digests import digest
 from lading.transform.files import DEFAULT_SCHEMA, ModelFile
 from lading.transform.model import Model
+from lading.transform.names import relation
 from lading.transform.properties import Properties
 from lading.transform.render import Rendered, Renderer, Wish
 from lading.transform.selectors import sample_selector
 from lading.transform.statements import Statement, TableName, read_statement
-from lading.transform.words import RAW, Materialization, SourceTable
+from lading.transform.words import RAW, SourceTable
 
 if TYPE_CHECKING:
     from lading.project.model import Project
+
+
+SAMPLE_TIME = "2026-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,16 @@ class Reading:
     read: str
     place: Place | None
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One rendering of a model: for all rows, or for new ones."""
+
+    rendered: Rendered
+    statement: Statement
+    readings: tuple[Reading, ...]
+    problems: tuple[Problem, ...]
 
 
 class Compiler:
@@ -55,13 +71,13 @@ class Compiler:
             for stream in streams
         }
 
-    def wish(self, name: str) -> Wish:
-        """What is rendered to see whether the model compiles."""
+    def wish(self, name: str, *, incremental: bool = False) -> Wish:
+        """What is rendered to see whether the model compiles; for a resource model, of a moment
+        of long ago, so that it comes out the same in every run."""
         file = self._files[name]
-        selector: Mapping[str, Any] | None = None
         if file.is_resource:
-            selector = sample_selector(self._kinds.get(name), self._run_started_at)
-        return Wish(file, self._run_started_at, selector)
+            return Wish(file, SAMPLE_TIME, sample_selector(self._kinds.get(name), SAMPLE_TIME))
+        return Wish(file, self._run_started_at, None, incremental)
 
     def compile(self, name: str) -> tuple[Model | None, tuple[Reading, ...], tuple[Problem, ...]]:
         """The model (None with an error), what it reads, and the findings."""
@@ -70,15 +86,19 @@ class Compiler:
             return None, (), () if self._some_kinds_unread else (_no_kind(wish.model),)
         try:
             rendered = self.renderer.render(wish)
+            config = self._config(wish.model, rendered)
+            versions = [self._version(wish, rendered)]
+            if config.is_incremental:
+                again = self.wish(name, incremental=True)
+                versions.append(self._version(again, self.renderer.render(again)))
         except UserError as error:
             return None, (), error.problems
-        statement = read_statement(rendered.sql)
-        problems = [self.renderer.problem(wish, fault) for fault in statement.faults]
-        readings = tuple(self._readings(name, rendered, statement))
-        problems.extend(self._refused(wish, readings))
+        problems = list(dict.fromkeys(each for one in versions for each in one.problems))
         if any(problem.severity == "error" for problem in problems):
             return None, (), tuple(problems)
-        return self._model(wish.model, rendered, statement, readings), readings, tuple(problems)
+        readings = {each.read: each for one in versions for each in one.readings}
+        model = self._model(wish.model, config, versions)
+        return model, tuple(readings.values()), tuple(problems)
 
     def place(self, reading: Reading) -> Place:
         """Where a model names the other one."""
@@ -86,13 +106,35 @@ class Compiler:
             return reading.place
         return self.renderer.origin(self.wish(reading.reader), reading.offset)[0]
 
-    def _readings(self, name: str, rendered: Rendered, statement: Statement) -> Iterator[Reading]:
+    def _config(self, file: ModelFile, rendered: Rendered) -> Config:
+        """Its settings as both its file and its properties say.
+
+        Raises:
+            UserError: they don't go together.
+        """
+        properties = self._properties.get(file.name, Properties())
+        config = rendered.config.over(properties.config)
+        if error := incomplete(config):
+            place = properties.place if rendered.config == Config() else None
+            raise UserError(error.message, place=place or Place(file.file), hint=error.hint)
+        return config
+
+    def _version(self, wish: Wish, rendered: Rendered) -> Version:
+        statement = read_statement(rendered.sql)
+        readings = tuple(self._readings(wish, rendered, statement))
+        faults = (self.renderer.problem(wish, fault) for fault in statement.faults)
+        problems = (*faults, *self._refused(wish, readings))
+        return Version(rendered, statement, readings, problems)
+
+    def _readings(self, wish: Wish, rendered: Rendered, statement: Statement) -> Iterator[Reading]:
+        name = wish.model.name
         for read in rendered.refs:
             yield Reading(name, read, rendered.places[read], 0)
         seen = set(rendered.refs)
         for table in statement.tables:
             plain = self._model_named(table)
-            if plain is not None and plain not in seen:
+            # An incremental model reads itself as it stands.
+            if plain is not None and plain not in seen and not (wish.incremental and plain == name):
                 seen.add(plain)
                 yield Reading(name, plain, None, table.offset)
 
@@ -103,29 +145,42 @@ class Compiler:
             except UserError as error:
                 yield Problem(error.message, self.place(reading), error.hint)
 
-    def _model(
-        self,
-        file: ModelFile,
-        rendered: Rendered,
-        statement: Statement,
-        readings: tuple[Reading, ...],
-    ) -> Model:
+    def _model(self, file: ModelFile, config: Config, versions: Sequence[Version]) -> Model:
         properties = self._properties.get(file.name, Properties())
-        plain = (self._stream_named(table) for table in statement.tables)
-        sources = {*rendered.sources, *(table for table in plain if table is not None)}
+        sources: set[SourceTable] = set()
+        others: set[str] = set()
+        for version in versions:
+            sources.update(version.rendered.sources)
+            for table in version.statement.tables:
+                stream = self._stream_named(table)
+                if stream is not None:
+                    sources.add(stream)
+                elif self._is_other(table):
+                    others.add(relation(table.schema or DEFAULT_SCHEMA, table.name))
         return Model(
             name=file.name,
-            folder=file.schema,
             schema=file.schema,
             file=file.file,
-            materialized=_materialized(file, rendered, properties),
+            is_resource=file.is_resource,
+            config=config,
             description=properties.description,
-            tags=tuple(dict.fromkeys((*properties.tags, *rendered.config.tags))),
             columns=properties.columns,
-            depends_on=tuple(sorted(reading.read for reading in readings)),
+            depends_on=tuple(
+                sorted({each.read for version in versions for each in version.readings})
+            ),
             sources=tuple(sorted(sources, key=lambda table: (table.source, table.stream))),
-            sql=statement.sql,
+            others=tuple(sorted(others)),
+            sql=versions[0].statement.sql,
+            incremental_sql=versions[1].statement.sql if len(versions) > 1 else "",
+            digest=digest([version.statement.digest for version in versions]),
+            volatile=next(filter(None, (each.statement.volatile for each in versions)), ""),
         )
+
+    def _is_other(self, table: TableName) -> bool:
+        """Whether it is a relation of this database that is neither a model nor a source."""
+        if table.catalog.casefold() not in {"", self._catalog}:
+            return False
+        return self._model_named(table) is None and self._stream_named(table) is None
 
     def _model_named(self, table: TableName) -> str | None:
         if table.catalog.casefold() not in {"", self._catalog}:
@@ -145,9 +200,3 @@ def _no_kind(file: ModelFile) -> Problem:
         Place(file.file),
         f"declare it in a .yml file beside it: models: [{{name: {file.name}, kind: …}}]",
     )
-
-
-def _materialized(file: ModelFile, rendered: Rendered, properties: Properties) -> Materialization:
-    if file.is_resource:
-        return "resource"
-    return rendered.config.materialized or properties.materialized or "view"

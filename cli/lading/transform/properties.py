@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, nearest
+from lading.transform.config import Config, read_config
 
 if TYPE_CHECKING:
     from lading.project.documents import Document
     from lading.project.model import Project
     from lading.transform.files import ModelFile
-    from lading.transform.words import Materialization
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,7 @@ class Properties:
     """One model's entry; without one, all of it is empty."""
 
     description: str = ""
-    materialized: Materialization | None = None
-    tags: tuple[str, ...] = ()
+    config: Config = field(default_factory=Config)
     columns: tuple[Column, ...] = ()
     place: Place | None = None
 
@@ -59,17 +58,20 @@ def _entries(project: Project) -> Iterator[tuple[Document, int, Mapping[str, Any
 
 
 def _properties(entry: Mapping[str, Any], place: Place) -> Properties:
-    config = entry.get("config") or {}
     return Properties(
         description=(entry.get("description") or "").strip(),
-        materialized=config.get("materialized"),
-        tags=tuple(config.get("tags") or ()),
+        config=read_config({**_beside(entry), **(entry.get("config") or {})}),
         columns=tuple(
             Column(each["name"], (each.get("description") or "").strip(), each.get("data_type"))
             for each in entry.get("columns") or ()
         ),
         place=place,
     )
+
+
+def _beside(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that may stand beside `config:` as well."""
+    return {key: entry[key] for key in ("tags", "contract") if key in entry}
 
 
 def _problems(

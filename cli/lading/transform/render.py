@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from lading.errors import LadingError, Place, Problem, UserError, nearest
 from lading.transform.checks import Checks, Said
+from lading.transform.config import Config
 from lading.transform.files import ModelFile
 from lading.transform.marks import Mark, unmarked
 from lading.transform.templates import Source, Templates, bind_macros, read_macros
-from lading.transform.words import USAGE, Config, SourceTable, words
+from lading.transform.words import USAGE, SourceTable, words
 
 if TYPE_CHECKING:
     from lading.project.model import Kind, Project
@@ -34,11 +35,13 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be rendered: a model, for a moment (UTC, as text), with a selector."""
+    """What is to be rendered: a model, for a moment (UTC, as text), with a selector, and whether
+    only what is new is wanted of it."""
 
     model: ModelFile
     run_started_at: str
     selector: Mapping[str, Any] | None = None
+    incremental: bool = False
 
 
 class Selector(dict[str, Any]):
@@ -128,7 +131,8 @@ class Renderer:
 
     def _run(self, source: Source, wish: Wish, notes: Notes, *, with_marks: bool) -> str:
         template = self._templates.compiled(source, with_marks=with_marks)
-        context = {**notes.vocabulary(), "run_started_at": wish.run_started_at}
+        context = {**notes.vocabulary(), **_times(wish.run_started_at)}
+        context["is_incremental"] = lambda: wish.incremental
         if wish.model.is_resource:
             context["selector"] = Selector(deepcopy(dict(wish.selector or {})))
         else:
@@ -176,8 +180,11 @@ class Notes:
 
     def settles(self, config: Config) -> None:
         """Note settings; those of a later `config` win."""
-        tags = dict.fromkeys((*self.config.tags, *config.tags))
-        self.config = Config(config.materialized or self.config.materialized, tuple(tags))
+        self.config = config.over(self.config)
+
+
+def _times(run_started_at: str) -> dict[str, str]:
+    return {"run_started_at": run_started_at, "today": run_started_at[:10]}
 
 
 Step = tuple[str, int]

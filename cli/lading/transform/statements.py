@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from lading.transform.digests import digest, query_digest, volatility
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from sqlglot import Token, exp
@@ -46,11 +48,17 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query without its semicolon, and the tables that it names, in their order."""
+    """One query without its semicolon, and the tables that it names, in their order.
+
+    `digest` stands for the query but for comments and white space; `volatile` says why its rows
+    may change though no table does, or is ''.
+    """
 
     sql: str
     tables: tuple[TableName, ...] = ()
     faults: tuple[Fault, ...] = ()
+    digest: str = ""
+    volatile: str = ""
 
 
 @cache
@@ -84,7 +92,12 @@ def read_statement(text: str) -> Statement:
     if query is None:
         return _unread(text)
     stop = tokens[end].start if len(tokens) > end else len(text)
-    return Statement(text[:stop].rstrip(), *_looked_through(query))
+    return Statement(
+        text[:stop].rstrip(),
+        *_looked_through(query),
+        query_digest(tokens[:end]),
+        volatility(tokens[:end]),
+    )
 
 
 def _number_of_statements(text: str) -> int | Fault:
@@ -137,7 +150,7 @@ def _unread(text: str) -> Statement:
         hint="name models and sources with ref() and source() alone",
         severity="warning",
     )
-    return Statement(text.rstrip().rstrip(";"), faults=(warning,))
+    return Statement(text.rstrip().rstrip(";"), faults=(warning,), digest=digest(text))
 
 
 def _looked_through(query: exp.Expr) -> tuple[tuple[TableName, ...], tuple[Fault, ...]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.project.documents import TextFile
 
 # What every template knows beside the words; `selector` in resource models alone.
-FACTS = frozenset({"this", "run_started_at", "selector"})
+FACTS = frozenset({"this", "run_started_at", "today", "selector"})
 # Enough to know a macro's name in a file that does not parse. One that begins with an
 # underscore is its own file's alone: Jinja's rule.
 MACRO = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z][A-Za-z0-9_]*)")

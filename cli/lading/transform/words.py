@@ -1,4 +1,5 @@
-"""The words that a model may say: `ref`, `source`, `var`, `env_var` and `config`.
+"""The words that a model may say: `ref`, `source`, `var`, `env_var`, `config` and
+`is_incremental`.
 
 Each takes what was written between its parentheses and gives what stands in its place, or
 raises a `UserError` that says what is wrong. None remembers anything.
@@ -10,17 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
 from lading.errors import UserError, nearest
 from lading.project.model import Project
 from lading.secrets import redact
+from lading.transform.config import Config, read_config
 from lading.transform.files import ModelFile
 from lading.transform.names import relation
 
-Materialization = Literal["view", "table", "resource"]
-MATERIALIZATIONS = ("view", "table")
-CONFIG_KEYS = ("materialized", "tags")
 RAW = "raw"
 # Words in a variable's name that say that its value is not to be seen.
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.I)
@@ -31,6 +30,7 @@ USAGE = {
     "var": "var('name') or var('name', default)",
     "env_var": "env_var('NAME', 'default')",
     "config": "config(materialized='table', tags=['…'])",
+    "is_incremental": "is_incremental()",
 }
 
 
@@ -45,14 +45,6 @@ class SourceTable:
     def relation(self) -> str:
         """The table that the stream lands in, as SQL."""
         return relation(RAW, self.stream)
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What a model's file says of how it is made; None where it says nothing."""
-
-    materialized: Materialization | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +71,7 @@ class Words:
             "var": self.var,
             "env_var": self.env_var,
             "config": self.config,
+            "is_incremental": self.is_incremental,
         }
         try:
             meaning = meanings[word](*args, **named)
@@ -136,20 +129,11 @@ class Words:
         return value
 
     def config(self, /, **settings: Any) -> Config:
-        for key in settings:
-            if key not in CONFIG_KEYS:
-                message = f"config has no key '{key}'"
-                raise UserError(message, hint=nearest(key, CONFIG_KEYS))
-        materialized = settings.get("materialized")
-        if materialized is not None and materialized not in MATERIALIZATIONS:
-            message = f"a model can't be materialized as '{materialized}'"
-            raise UserError(message, hint=nearest(str(materialized), MATERIALIZATIONS))
-        tags = settings.get("tags") or ()
-        if isinstance(tags, str):
-            tags = (tags,)
-        if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
-            raise UserError("tags are a list of names", hint="write config(tags=['…'])")
-        return Config(cast("Materialization | None", materialized), tuple(tags))
+        return read_config(settings)
+
+    def is_incremental(self) -> bool:
+        """Only a rendering knows better."""
+        return False
 
 
 def words(project: Project, files: Mapping[str, ModelFile]) -> Words:

@@ -238,7 +238,7 @@ def test_it_compiles_with_values_that_its_kind_accepts(load: LoadGraph) -> None:
     graph, problems = load({**FILES, **files})
     assert problems == []
     assert graph.models["a-record"].sql == (
-        "select '2026-11-22T00:00:00Z', '2026-11-22', 1, '1h', [], '', '1d', 1, NULL, NULL,  1 as x"
+        "select '2026-01-01T00:00:00Z', '2026-01-01', 1, '1h', [], '', '1d', 1, NULL, NULL,  1 as x"
     )
 
 
