@@ -1,0 +1,1 @@
+"""The parts of node selection: its grammar, its methods, the ways through the graph."""
