@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from lading import log
@@ -278,6 +276,8 @@ def _end_stream(stream: Any) -> None:
 
 def is_loopback(address: str) -> bool:
     """Whether a URL leads to this machine itself."""
+    from urllib.parse import urlsplit
+
     return urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
@@ -310,6 +310,8 @@ def _seconds(text: str, present: float) -> float | None:
 
 
 def _until(text: str, present: float) -> float | None:
+    from email.utils import parsedate_to_datetime
+
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             parsed = read(text)

@@ -19,6 +19,9 @@ COMMANDS = (
     "push",
     "status",
     "query",
+    "show",
+    "ls",
+    "compile",
     "debug",
     "demo",
 )

@@ -101,6 +101,14 @@ def _log_level(ctx: click.Context, param: click.Parameter, value: Level) -> Leve
     return value
 
 
+def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    from lading import log
+
+    if value:
+        log.configure(format=log.sink.format, level="warning")
+    return value
+
+
 # Eager: whatever goes wrong after them is told as they say.
 _LOGGING = (
     click.option(
@@ -122,6 +130,16 @@ _LOGGING = (
         expose_value=False,
         callback=_log_level,
         help="The least level of log lines [info].",
+    ),
+    click.option(
+        "-q",
+        "--quiet",
+        cls=Option,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_quiet,
+        help="No log lines but warnings and errors.",
     ),
 )
 _DATABASE = (

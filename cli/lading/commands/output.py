@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -35,8 +36,40 @@ def complain(
         return
     label = click.style(severity, fg="red" if severity == "error" else "yellow")
     _to_stderr(f"{f'{place}: ' if place else ''}{label}: {message}")
+    for line in excerpt(place) if place else ():
+        _to_stderr(line)
     if hint:
         _to_stderr(f"    {hint}")
+
+
+_roots: list[Path] = []
+
+
+def look_in(root: Path) -> None:
+    """Have findings shown with the lines of this project's files that they are about."""
+    _roots[:] = [root]
+
+
+def excerpt(place: Place) -> tuple[str, ...]:
+    """The line of a place with a caret below its column; nothing where there is no such line, or
+    where a secret may stand in it."""
+    if not _roots or place.line is None or place.column is None or not _may_be_shown(place.file):
+        return ()
+    try:
+        lines = (_roots[0] / place.file).read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if not 0 < place.line <= len(lines):
+        return ()
+    line = lines[place.line - 1].rstrip()
+    # A tab before the caret is as wide as the one in the line.
+    before = "".join("\t" if each == "\t" else " " for each in line[: place.column - 1])
+    number = str(place.line)
+    return (f"    {number} | {line}", f"    {' ' * len(number)} | {before}^")
+
+
+def _may_be_shown(file: str) -> bool:
+    return file.endswith(".sql")
 
 
 def remark(text: str) -> None:

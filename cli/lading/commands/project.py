@@ -23,11 +23,13 @@ def open_project(options: dict[str, Any], needs: Sequence[Need] = ()) -> Context
     from datetime import UTC, datetime
 
     from lading.commands.options import project_folder
-    from lading.commands.output import show_problems
+    from lading.commands.output import look_in, show_problems
     from lading.pipeline.context import open_context
 
+    root = project_folder(click.get_current_context())
+    look_in(root)
     context = open_context(
-        project_folder(click.get_current_context()),
+        root,
         target=options["target"],
         variables={**options["vars_"], **options["var"]},
         now=options["now"] or datetime.now(UTC),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lading.commands.built import show_build
 from lading.commands.output import complain, count, remark, say, table
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult
-    from lading.transform.materialise import NodeResult
 
 SHOWN = 10
 
@@ -134,14 +134,6 @@ def _described(extract: Extract, plan: Plan) -> dict[str, Any]:
 
 def _utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def show_build(nodes: Sequence[NodeResult]) -> None:
-    """How many models were made."""
-    made = sum(each.status == "ok" for each in nodes)
-    failed = sum(each.status == "error" for each in nodes)
-    skipped = sum(each.status == "skipped" for each in nodes)
-    say(f"Built {count(made, 'model')}; {failed} failed, {skipped} skipped.")
 
 
 def show_plan(planned: Planned) -> None:

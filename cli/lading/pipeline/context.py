@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from lading.extract.plan import Asking
     from lading.extract.streams import Stream
     from lading.mapping.files import MappingFile, Resource
+    from lading.project.cache import Cache
     from lading.project.environment import Environment
     from lading.project.model import Connection, ConnectionType, Project
+    from lading.transform.data_tests import DataTest
     from lading.transform.graph import Graph
+    from lading.transform.local_files import LocalFile
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
 
@@ -36,23 +40,74 @@ class Watcher(Protocol):
         """Some of its steps are done."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
-    """A project whose files are all right, and what was read out of them."""
+    """A project whose files are all right, and what is read out of them when it is needed."""
 
     project: Project
-    streams: tuple[Stream, ...]
-    askings: tuple[Asking, ...]
     graph: Graph
-    mappings: tuple[MappingFile, ...]
     database: Database
     now: datetime
-    warnings: tuple[Problem, ...]
+    cache: Cache
+    everything: str
+    warnings: tuple[Problem, ...] = ()
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams of all sources."""
+        from lading.extract.streams import read_streams
+
+        return read_streams(self.project)
+
+    @cached_property
+    def mappings(self) -> tuple[MappingFile, ...]:
+        """All mapping files."""
+        from lading.mapping.files import load_mappings
+
+        return load_mappings(self.project, self.now)[0]
 
     @property
     def resources(self) -> tuple[Resource, ...]:
         """All resources of all mapping files, in their order."""
         return tuple(each for mapping in self.mappings for each in mapping.resources)
+
+    @cached_property
+    def askings(self) -> tuple[Asking, ...]:
+        """What mappings, models and sources want fetched."""
+        from lading.extract.declared import declared_askings
+        from lading.pipeline.askings import askings_of, askings_of_models
+
+        asked = askings_of(self.project, self.streams, self.resources, self.now)
+        of_models = askings_of_models(self.streams, self.graph, self.resources)
+        return (*asked, *of_models, *declared_askings(self.project)[0])
+
+    @cached_property
+    def tests(self) -> tuple[DataTest, ...]:
+        """All data tests."""
+        from lading.transform.data_tests import compile_tests
+        from lading.transform.kept import keep_tests, kept_tests
+
+        at = self.cache, self.project, self.everything, self.graph.run_started_at
+        tests = kept_tests(*at)
+        if tests is None:
+            tests, problems = compile_tests(self.project, self.graph)
+            if not problems:
+                keep_tests(*at, tests)
+        return tests
+
+    @cached_property
+    def files(self) -> Mapping[str, LocalFile]:
+        """The local files that are sources, by the ids of their nodes."""
+        from lading.transform.local_files import local_files
+
+        return {f"source.{each.source}.{each.name}": each for each in local_files(self.project)[0]}
+
+    @cached_property
+    def file_versions(self) -> Mapping[str, str]:
+        """What the local files have in them, as digests."""
+        from lading.transform.local_files import version
+
+        return {node: version(each) for node, each in self.files.items()}
 
     @property
     def port(self) -> Connection:
@@ -93,44 +148,76 @@ def open_context(
     Raises:
         UserError: all findings at once, when one of them is an error.
     """
-    from lading.extract.declared import declared_askings
-    from lading.extract.plan import check_askings
-    from lading.extract.streams import check_streams, read_streams
-    from lading.mapping.files import load_mappings
-    from lading.pipeline.askings import askings_of, askings_of_models
+    from lading.project.cache import open_cache
     from lading.project.environment import read_environment
     from lading.project.load import load_project
     from lading.transform.graph import load_graph
     from lading.warehouse.database import Database
 
+    cache = open_cache(root)
     project, problems = load_project(
-        root, environment=environment or read_environment(root), target=target, variables=variables
+        root,
+        environment=environment or read_environment(root),
+        target=target,
+        variables=variables,
+        cache=cache,
     )
     if project is None:
         raise UserError(problems=problems)
-    streams = read_streams(project)
-    graph, graph_problems = load_graph(project, now)
-    mappings, mapping_problems = load_mappings(project, now)
-    resources = [each for mapping in mappings for each in mapping.resources]
-    declared, declared_problems = declared_askings(project)
-    asked = askings_of(project, streams, resources, now)
-    askings = (*asked, *askings_of_models(streams, graph, resources), *declared)
-    found = [
-        *problems,
-        *declared_problems,
-        *check_streams(project),
-        *graph_problems,
-        *mapping_problems,
-        *check_askings(streams, askings),
-        *_check_resources(project, graph, resources, now),
-        *_check_blueprints(project),
-        *(problem for kind in needs for problem in unfit(project, kind)),
-    ]
-    if any(each.severity == "error" for each in found):
-        raise UserError(problems=found)
+    graph, graph_problems = load_graph(project, now, cache)
     settings = project.target
     database = Database(settings.database, settings.storage_version, settings.threads, wait)
-    return Context(project, streams, askings, graph, mappings, database, now, tuple(found))
+    context = Context(project, graph, database, now, cache, _everything(project))
+    found = [*problems]
+    if problems or graph_problems or not cache.get("fit", context.everything, bool):
+        found += _check(context, graph_problems)
+        if not found:
+            cache.put("fit", context.everything, not found)
+    found += [problem for kind in needs for problem in unfit(project, kind)]
+    if any(each.severity == "error" for each in found):
+        raise UserError(problems=found)
+    cache.save()
+    return replace(context, warnings=tuple(found))
+
+
+def _everything(project: Project) -> str:
+    """A digest of all that is checked."""
+    from lading.project.cache import entry_key
+
+    documents = (
+        *project.sources,
+        *project.properties,
+        *project.mappings,
+        *project.blueprints,
+        *project.unit_tests,
+    )
+    texts = (*project.models, *project.macros, *project.data_tests)
+    return entry_key(
+        [(document.file, document.data) for document in documents],
+        [(text.file, text.text) for text in texts],
+        sorted(project.variables.items(), key=repr),
+        sorted(project.unread),
+        project.target.database.stem,
+    )
+
+
+def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Problem]:
+    """What is wrong with the files beyond what the project knows."""
+    from lading.extract.declared import declared_askings
+    from lading.extract.plan import check_askings
+    from lading.extract.streams import check_streams
+    from lading.mapping.files import load_mappings
+    from lading.transform.data_tests import compile_tests
+
+    project = context.project
+    yield from declared_askings(project)[1]
+    yield from check_streams(project)
+    yield from graph_problems
+    yield from load_mappings(project, context.now)[1]
+    yield from check_askings(context.streams, context.askings)
+    yield from _check_resources(project, context.graph, context.resources, context.now)
+    yield from _check_blueprints(project)
+    yield from compile_tests(project, context.graph)[1]
 
 
 def _check_resources(

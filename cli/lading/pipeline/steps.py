@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.extract.unknown import Unknown
     from lading.pipeline.context import Context, Watcher, Work
-    from lading.transform.materialise import NodeResult
+    from lading.transform.build import NodeResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,35 +136,6 @@ def _say_what(one: Extract, requests: Sequence[Request]) -> None:
     )
 
 
-def build(work: Work, watcher: Watcher) -> tuple[NodeResult, ...]:
-    """Make all models, each in dependency order; what depends on a failed one is left out.
-
-    Their SQL as DuckDB gets it is left in `target/compiled/`.
-    """
-    from lading.transform.graph import compiled
-    from lading.transform.materialise import build as make
-
-    context = work.context
-    for name, sql in compiled(context.graph).items():
-        path = context.project.target_path / "compiled" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(sql, "utf-8")
-    total = sum(not model.is_resource for model in context.graph.models.values())
-    watcher.start("models", total)
-    done = 0
-
-    def told(result: NodeResult) -> None:
-        nonlocal done
-        done += 1
-        watcher.advance("models")
-        _say_node(done, total, result)
-
-    with context.database.writing() as connection:
-        results = make(context.graph, connection, on_node=told)
-    work.incomplete |= any(each.status != "ok" for each in results)
-    return results
-
-
 def blocked(
     context: Context,
     failed_streams: Iterable[str],
@@ -175,7 +146,7 @@ def blocked(
     totals differ."""
     streams = frozenset(failed_streams)
     differing = frozenset(differing_streams)
-    models = frozenset(each.model.name for each in nodes if each.status != "ok")
+    models = _not_good(nodes)
     found = []
     for resource in context.resources:
         needed = context.graph.streams(resource.model)
@@ -190,6 +161,15 @@ def blocked(
         elif bad_models:
             found.append(Blocked(resource.name, f"{', '.join(bad_models)} could not be built"))
     return tuple(found)
+
+
+def _not_good(nodes: Sequence[NodeResult]) -> frozenset[str]:
+    """The models that could not be made, or that a failing test reads."""
+    bad = {each.node for each in nodes if not each.is_good}
+    for node in nodes:
+        for result in node.tests:
+            bad.update(result.test.depends_on if result.outcome in {"fail", "error"} else ())
+    return frozenset(each.removeprefix("model.") for each in bad if each.startswith("model."))
 
 
 def streams_that_failed_last(context: Context) -> frozenset[str]:
@@ -214,19 +194,3 @@ def streams_that_differed_last(context: Context) -> frozenset[str]:
 
     with context.database.reading() as connection:
         return streams_that_differ(connection)
-
-
-def _say_node(number: int, total: int, result: NodeResult) -> None:
-    name = result.model.relation
-    about = f"{number} of {total}"
-    if result.status == "ok":
-        rows = f" ({result.rows:,} rows)" if result.rows is not None else ""
-        said = f"{about} OK {result.model.materialized} {name}{rows} [{result.seconds:.2f}s]"
-        log.info("node", said, node=name, status="ok", seconds=round(result.seconds, 3))
-    elif result.status == "skipped":
-        said = f"{about} SKIP {name}: {result.message}"
-        log.warning("node", said, node=name, status="skipped")
-    else:
-        hint = f" ({result.hint})" if result.hint else ""
-        said = f"{about} ERROR {name}: {result.place}: {result.message}{hint}"
-        log.error("node", said, node=name, status="error", place=str(result.place))

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading.extract.plan import EVERYTHING, Scope
+from lading.pipeline.building import build
 from lading.pipeline.delivery import PushPlan, plan, push
 from lading.pipeline.entities import map_entities
-from lading.pipeline.steps import Blocked, blocked, build, extract
+from lading.pipeline.steps import Blocked, blocked, extract
 
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.pipeline.context import Watcher, Work
     from lading.port.tally import PushResult
-    from lading.transform.materialise import NodeResult
+    from lading.transform.build import NodeResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, nearest
@@ -43,6 +42,8 @@ def _by_line(problem: Problem) -> tuple[int, int, str]:
 
 def schema_text(schema: str) -> str:
     """The JSON Schema as it is shipped."""
+    from importlib.resources import files
+
     return files("lading.project").joinpath(f"schemas/{schema}.json").read_text("utf-8")
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lading import __version__
 from lading.errors import Place, Problem, UserError, nearest
 from lading.http import RetryPolicy
+from lading.project.cache import Cache, entry_key, open_cache
 from lading.project.check import check_document
 from lading.project.documents import Document, TextFile, read_document
 from lading.project.environment import Environment, MissingVariableError
@@ -42,6 +44,7 @@ def load_project(
     environment: Environment,
     target: str | None = None,
     variables: Mapping[str, Any] | None = None,
+    cache: Cache | None = None,
 ) -> tuple[Project | None, tuple[Problem, ...]]:
     """The project in the folder `root`, and all that is wrong with its files.
 
@@ -54,15 +57,16 @@ def load_project(
     if not (root / FILE).is_file():
         message = f"there is no {FILE} in {root.resolve()}"
         raise UserError(message, hint="go to a project's folder, or name it with -C DIR")
-    document, problems = _read(root, root / FILE, "project")
+    reader = Reader(root, cache or open_cache(root))
+    document, problems = reader.read(root / FILE, "project")
     if document is None or problems:
         named = document.data if document and isinstance(document.data, dict) else {}
-        return None, (*problems, *_Files(root, named).problems)
+        return None, (*problems, *_Files(reader, named).problems)
     settings = document.data
-    found = [*_check_settings(document)]
+    found = [*_check_settings(document, reader.cache)]
     chosen, more = _target(root, document, environment, target)
     found.extend(more)
-    files = _Files(root, settings)
+    files = _Files(reader, settings)
     connections = _connections(document, environment)
     found.extend(files.problems)
     found.extend(_check_database(document, chosen, files.models))
@@ -98,10 +102,11 @@ class _Files:
     """The files below the paths that project.yml names; `broken` counts, by their schema, those
     that can't be used."""
 
-    def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, reader: Reader, settings: Mapping[str, Any]) -> None:
         self.problems: list[Problem] = []
         self.broken: Counter[str] = Counter()
-        self._root = root
+        self._reader = reader
+        self._root = reader.root
         models = _folders(settings, "model-paths", "models")
         mappings = _folders(settings, "mapping-paths", "mappings")
         self.sources = self._documents(_folders(settings, "source-paths", "sources"), "sources")
@@ -128,7 +133,7 @@ class _Files:
         for path in _below(self._root, folders, suffixes):
             if without is not None and without in Path(_relative(self._root, path)).parts:
                 continue
-            document, problems = _read(self._root, path, schema)
+            document, problems = self._reader.read(path, schema)
             self.problems.extend(problems)
             if document is not None and not problems:
                 read.append(document)
@@ -147,15 +152,31 @@ class _Files:
         return tuple(read)
 
 
-def _read(root: Path, path: Path, schema: str) -> tuple[Document | None, tuple[Problem, ...]]:
-    name = _relative(root, path)
-    try:
-        document = read_document(name, path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        return None, (Problem(f"can't be read: {error}", Place(name)),)
-    except UserError as error:
-        return None, error.problems
-    return document, check_document(document, schema)
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads documents, those that have not changed out of the cache."""
+
+    root: Path
+    cache: Cache
+
+    def read(self, path: Path, schema: str) -> tuple[Document | None, tuple[Problem, ...]]:
+        """The document (None if it can't be read), and what is wrong with it."""
+        name = _relative(self.root, path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            return None, (Problem(f"can't be read: {error}", Place(name)),)
+        entry = entry_key(schema, name, text)
+        if (kept := self.cache.get("document", entry, Document)) is not None:
+            return kept, ()
+        try:
+            document = read_document(name, text)
+        except UserError as error:
+            return None, error.problems
+        problems = check_document(document, schema)
+        if not problems:
+            self.cache.put("document", entry, document)
+        return document, problems
 
 
 def _below(root: Path, folders: list[str], suffixes: frozenset[str]) -> Iterator[Path]:
@@ -235,9 +256,9 @@ def _connections(document: Document, environment: Environment) -> dict[str, Conn
     return made
 
 
-def _check_settings(document: Document) -> Iterator[Problem]:
+def _check_settings(document: Document, cache: Cache) -> Iterator[Problem]:
     settings = document.data
-    yield from _check_version(document)
+    yield from _check_version(document, cache)
     for name, connection in settings["connections"].items():
         at = ("connections", name)
         kind = connection.get("type", name)
@@ -261,15 +282,18 @@ def _check_settings(document: Document) -> Iterator[Problem]:
                 )
 
 
-def _check_version(document: Document) -> Iterator[Problem]:
+def _check_version(document: Document, cache: Cache) -> Iterator[Problem]:
     wanted = document.data.get("require-lading")
-    if wanted is None:
+    fits = entry_key(wanted, __version__)
+    if wanted is None or cache.get("version", fits, bool):
         return
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     place = document.place("require-lading")
     try:
-        if not SpecifierSet(wanted).contains(__version__, prereleases=True):
+        if SpecifierSet(wanted).contains(__version__, prereleases=True):
+            cache.put("version", fits, True)
+        else:
             message = f"the project requires lading {wanted}, and this is {__version__}"
             yield Problem(message, place, "install a version that fits")
     except InvalidSpecifier:

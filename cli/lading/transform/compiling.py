@@ -79,11 +79,11 @@ class Compiler:
             return Wish(file, SAMPLE_TIME, sample_selector(self._kinds.get(name), SAMPLE_TIME))
         return Wish(file, self._run_started_at, None, incremental)
 
-    def compile(self, name: str) -> tuple[Model | None, tuple[Reading, ...], tuple[Problem, ...]]:
-        """The model (None with an error), what it reads, and the findings."""
+    def compile(self, name: str) -> tuple[Model | None, tuple[Problem, ...]]:
+        """The model (None with an error), and the findings."""
         wish = self.wish(name)
         if wish.model.is_resource and name not in self._kinds:
-            return None, (), () if self._some_kinds_unread else (_no_kind(wish.model),)
+            return None, () if self._some_kinds_unread else (_no_kind(wish.model),)
         try:
             rendered = self.renderer.render(wish)
             config = self._config(wish.model, rendered)
@@ -92,16 +92,21 @@ class Compiler:
                 again = self.wish(name, incremental=True)
                 versions.append(self._version(again, self.renderer.render(again)))
         except UserError as error:
-            return None, (), error.problems
+            return None, error.problems
         problems = list(dict.fromkeys(each for one in versions for each in one.problems))
         if any(problem.severity == "error" for problem in problems):
-            return None, (), tuple(problems)
-        readings = {each.read: each for one in versions for each in one.readings}
-        model = self._model(wish.model, config, versions)
-        return model, tuple(readings.values()), tuple(problems)
+            return None, tuple(problems)
+        return self._model(wish.model, config, versions), tuple(problems)
 
-    def place(self, reading: Reading) -> Place:
-        """Where a model names the other one."""
+    def place(self, reader: str, read: str) -> Place:
+        """Where a model names another one first."""
+        wish = self.wish(reader)
+        rendered = self.renderer.render(wish)
+        statement = read_statement(rendered.sql)
+        readings = {each.read: each for each in self._readings(wish, rendered, statement)}
+        return self._place(readings[read]) if read in readings else Place(wish.model.file)
+
+    def _place(self, reading: Reading) -> Place:
         if reading.place is not None:
             return reading.place
         return self.renderer.origin(self.wish(reading.reader), reading.offset)[0]
@@ -143,7 +148,7 @@ class Compiler:
             try:
                 self.renderer.ask(wish.model, "ref", (reading.read,), {})
             except UserError as error:
-                yield Problem(error.message, self.place(reading), error.hint)
+                yield Problem(error.message, self._place(reading), error.hint)
 
     def _model(self, file: ModelFile, config: Config, versions: Sequence[Version]) -> Model:
         properties = self._properties.get(file.name, Properties())
@@ -174,6 +179,7 @@ class Compiler:
             incremental_sql=versions[1].statement.sql if len(versions) > 1 else "",
             digest=digest([version.statement.digest for version in versions]),
             volatile=next(filter(None, (each.statement.volatile for each in versions)), ""),
+            environment=versions[0].rendered.environment,
         )
 
     def _is_other(self, table: TableName) -> bool:

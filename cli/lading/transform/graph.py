@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lading.errors import Place, Problem
-from lading.transform.compiling import Compiler, Reading
 from lading.transform.files import model_files
+from lading.transform.kept import KeptModels
 from lading.transform.model import Model
 from lading.transform.properties import read_properties
 
 if TYPE_CHECKING:
+    from lading.project.cache import Cache
     from lading.project.model import Project
+    from lading.transform.compiling import Compiler
 
-Edges = Mapping[str, Mapping[str, Reading]]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """All models by name; each comes after those that it reads."""
 
     models: Mapping[str, Model]
     run_started_at: str
-    compiler: Compiler = field(repr=False, compare=False)
+    make_compiler: Callable[[], Compiler] = field(repr=False, compare=False)
+
+    @cached_property
+    def compiler(self) -> Compiler:
+        """What compiled them, or would have."""
+        return self.make_compiler()
 
     def locate(self, name: str, offset: int) -> tuple[Place, str | None]:
         """Where the character at `offset` of a model's SQL was written, and a hint when it
@@ -53,29 +59,43 @@ class Graph:
         return _reached(names, readers)
 
 
-def load_graph(project: Project, run_started_at: datetime) -> tuple[Graph, tuple[Problem, ...]]:
+def load_graph(
+    project: Project, run_started_at: datetime, cache: Cache | None = None
+) -> tuple[Graph, tuple[Problem, ...]]:
     """Compile all models of a project; with it, everything that is wrong with any of them.
 
     `run_started_at` is aware. Models with an error, in a cycle, or reading one of these, are
-    not in the graph.
+    not in the graph. What `cache` has of a model without a finding is not compiled again.
     """
     moment = utc_text(run_started_at)
     files, problems = model_files(project)
     properties, more = read_properties(project, files)
-    compiler = Compiler(project, files, properties, moment)
-    found = [*problems, *more, *compiler.renderer.problems]
+    found = [*problems, *more]
+
+    @lru_cache
+    def make_compiler() -> Compiler:
+        from lading.transform.compiling import Compiler
+
+        return Compiler(project, files, properties, moment)
+
+    kept = KeptModels(cache, project, files, moment)
+    if not kept.macros_are_fine:
+        found += make_compiler().renderer.problems
+        kept.note_macros(make_compiler().renderer.problems)
     models: dict[str, Model] = {}
-    edges: dict[str, Mapping[str, Reading]] = {}
     for name in files:
-        model, readings, more = compiler.compile(name)
-        found.extend(more)
+        model = kept.get(name)
+        if model is None:
+            model, more = make_compiler().compile(name)
+            found.extend(more)
+            if model is not None and not more:
+                kept.put(model)
         if model is not None:
             models[name] = model
-            edges[name] = {reading.read: reading for reading in readings}
-    order, cycles = _ordered(edges)
-    found.extend(_cycle(compiler, edges, cycle) for cycle in cycles)
-    graph = Graph(MappingProxyType({name: models[name] for name in order}), moment, compiler)
-    return graph, tuple(sorted(dict.fromkeys(found), key=_by_place))
+    order, cycles = _ordered({name: model.depends_on for name, model in models.items()})
+    found.extend(_cycle(make_compiler(), cycle) for cycle in cycles)
+    ordered = MappingProxyType({name: models[name] for name in order})
+    return Graph(ordered, moment, make_compiler), tuple(sorted(dict.fromkeys(found), key=_by_place))
 
 
 def utc_text(moment: datetime) -> str:
@@ -98,7 +118,7 @@ def _reached(names: Iterable[str], ways: Mapping[str, Iterable[str]]) -> frozens
     return frozenset(found)
 
 
-def _ordered(edges: Edges) -> tuple[list[str], list[tuple[str, ...]]]:
+def _ordered(edges: Mapping[str, Iterable[str]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """The models that can be made, each after what it reads, by name where there is a choice;
     and the cycles, each beginning with its first name in the alphabet."""
     left = {name: set(reads) for name, reads in edges.items()}
@@ -138,10 +158,10 @@ def _from_first(cycle: tuple[str, ...]) -> tuple[str, ...]:
     return cycle[start:] + cycle[:start]
 
 
-def _cycle(compiler: Compiler, edges: Edges, cycle: tuple[str, ...]) -> Problem:
+def _cycle(compiler: Compiler, cycle: tuple[str, ...]) -> Problem:
     first, second = cycle[0], cycle[1] if len(cycle) > 1 else cycle[0]
     way = " -> ".join((*cycle, first))
-    place = compiler.place(edges[first][second])
+    place = compiler.place(first, second)
     return Problem(f"models read each other in a circle: {way}", place, "take one of the refs out")
 
 

@@ -1,146 +1,143 @@
-"""Making the models in the database, each whole or not at all."""
+"""Putting a model's rows where its older ones may stand, within a transaction of the caller's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from lading.errors import Place
-from lading.transform.graph import Graph
-from lading.transform.model import Model
+from lading.transform.literals import literal
 from lading.transform.names import quoted
-from lading.transform.selection import selected
-from lading.transform.statements import explained, positions_in_errors
+from lading.transform.standing import oldest_since
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Status = Literal["ok", "error", "skipped"]
-Relations = dict[tuple[str, str], str]
+    from lading.transform.model import Model
 
-RELATIONS = """
-SELECT schema_name, table_name, 'table' FROM duckdb_tables()
-WHERE database_name = current_database()
-UNION ALL
-SELECT schema_name, view_name, 'view' FROM duckdb_views()
-WHERE database_name = current_database() AND NOT internal
-"""
+NEW = "new_rows"
 
 
 @dataclass(frozen=True, slots=True)
-class NodeResult:
-    """How one model went: `rows` of a table, the reason of an error or a skip in `message`."""
+class Written:
+    """What came of it: `rows` that were written (None for a view), and whether they are all."""
 
-    model: Model
-    status: Status
-    seconds: float = 0.0
-    rows: int | None = None
-    message: str = ""
-    place: Place | None = None
-    hint: str | None = None
+    rows: int | None
+    in_full: bool = True
 
 
-def build(
-    graph: Graph,
-    connection: DuckDBPyConnection,
-    select: Iterable[str] | None = None,
+class SqlError(Exception):
+    """DuckDB refused a model's own SQL, which begins at `offset` of the statement `sql`."""
+
+    def __init__(self, sql: str, offset: int) -> None:
+        super().__init__(sql)
+        self.sql = sql
+        self.offset = offset
+
+
+def materialise(
+    cursor: DuckDBPyConnection,
+    model: Model,
+    there: str | None,
     *,
-    keep_going: bool = True,
-    on_node: Callable[[NodeResult], None] | None = None,
-) -> tuple[NodeResult, ...]:
-    """Make the selected models in the graph's order.
+    in_full: bool,
+    landed: Mapping[str, str],
+) -> Written:
+    """Put the model's rows into its relation.
 
-    Each is replaced within a transaction of its own: one that fails leaves what was there, and
-    what reads it is skipped (without `keep_going`, all that is left). Nothing else in the
-    database is touched. `on_node` gets each result as it comes. `connection` is open for
-    writing, with no transaction under way.
+    `there` is what stands under its name: 'table', 'view' or None. Unless `in_full`, an
+    incremental model keeps the rows that nothing new could have changed; `landed` tells up to when
+    each stream had landed as it was made before.
 
     Raises:
-        UserError: the selection names no model; nothing was made.
+        SqlError: caused by what DuckDB said of the model's SQL.
     """
-    models = selected(graph, select)
-    results: dict[str, NodeResult] = {}
-    with positions_in_errors(connection):
-        there = _relations(connection)
-        for model in models:
-            reason = _reason_to_skip(model, results, keep_going=keep_going)
-            if reason is not None:
-                result = NodeResult(model, "skipped", message=reason)
-            else:
-                result = _make(graph, connection, model, there)
-            results[model.name] = result
-            if on_node is not None:
-                on_node(result)
-    return tuple(results.values())
+    if model.config.is_incremental and there == "table" and not in_full:
+        written = _append(cursor, model, landed)
+        if written is not None:
+            return written
+    kind = "VIEW" if model.materialized == "view" else "TABLE"
+    if there not in {None, kind.lower()}:
+        cursor.execute(f"DROP {there} {model.relation}")
+    answer = _execute(cursor, f"CREATE OR REPLACE {kind} {model.relation} AS\n", model.sql)
+    return Written(answer if kind == "TABLE" else None)
 
 
-def _relations(connection: DuckDBPyConnection) -> Relations:
-    """What stands in the database, by schema and name in small letters: 'table' or 'view'."""
-    rows = connection.execute(RELATIONS).fetchall()
-    return {(schema.lower(), name.lower()): kind for schema, name, kind in rows}
-
-
-def _reason_to_skip(
-    model: Model, results: dict[str, NodeResult], *, keep_going: bool
-) -> str | None:
-    failed = [each.model.name for each in results.values() if each.status == "error"]
-    if failed and not keep_going:
-        return f"stopped after '{failed[0]}' failed"
-    for name in model.depends_on:
-        if (result := results.get(name)) is None or result.status == "ok":
-            continue
-        return f"'{name}' failed" if result.status == "error" else f"'{name}' was skipped"
-    return None
-
-
-def _make(
-    graph: Graph, connection: DuckDBPyConnection, model: Model, there: Relations
-) -> NodeResult:
+def _execute(cursor: DuckDBPyConnection, opening: str, sql: str) -> int:
+    """Run `opening + sql`; gives the number that it answers with, if it does."""
     import duckdb
 
-    started = perf_counter()
-    opening = f"CREATE OR REPLACE {model.materialized.upper()} {model.relation} AS\n"
-    key = model.schema.lower(), model.name.lower()
     try:
-        rows = _replace(connection, model, there.get(key), opening)
+        answer = cursor.execute(opening + sql).fetchall()
     except duckdb.Error as error:
-        return _failed(graph, model, error, opening, perf_counter() - started)
-    return NodeResult(model, "ok", perf_counter() - started, rows)
+        raise SqlError(opening + sql, len(opening)) from error
+    return int(answer[0][0]) if answer else 0
 
 
-def _replace(
-    connection: DuckDBPyConnection, model: Model, there: str | None, opening: str
-) -> int | None:
-    """Put the model where an older one may stand; gives the number of a table's rows."""
-    connection.execute("BEGIN TRANSACTION")
+def _append(cursor: DuckDBPyConnection, model: Model, landed: Mapping[str, str]) -> Written | None:
+    """Replace what is new; None if its columns are others than those that are there."""
+    new = f"{NEW}_{model.schema}_{model.name}"
+    table = quoted(new)
+    cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    _execute(cursor, f"CREATE TEMP TABLE {table} AS\n", model.incremental_sql)
     try:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(model.schema)}")
-        if there not in {None, model.materialized}:
-            connection.execute(f"DROP {there} {model.relation}")
-        answer = connection.execute(opening + model.sql).fetchall()
-        connection.execute("COMMIT")
-    except BaseException:
-        _roll_back(connection)
-        raise
-    return int(answer[0][0]) if model.materialized == "table" else None
+        if _columns(cursor, f"temp.{table}") != _columns(cursor, model.relation):
+            return None
+        if model.config.unique_key:
+            rows = _by_key(cursor, model, f"temp.{table}")
+        else:
+            rows = _by_time(cursor, model, f"temp.{table}", landed)
+        return Written(rows, in_full=False)
+    finally:
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def _roll_back(connection: DuckDBPyConnection) -> None:
-    import duckdb
-
-    # Nothing is left to roll back when the commit itself failed.
-    with suppress(duckdb.Error):
-        connection.execute("ROLLBACK")
+def _columns(cursor: DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in cursor.execute(f"DESCRIBE {relation}").fetchall()]
 
 
-def _failed(
-    graph: Graph, model: Model, error: Exception, opening: str, seconds: float
-) -> NodeResult:
-    message, offset = explained(error, opening + model.sql)
-    place, hint = Place(model.file), None
-    if offset is not None and offset >= len(opening):
-        place, hint = graph.locate(model.name, offset - len(opening))
-    return NodeResult(model, "error", seconds, None, message, place, hint)
+def _by_key(cursor: DuckDBPyConnection, model: Model, new: str) -> int:
+    """Rows of the same key take the place of the old ones; NULL is a key like any other."""
+    same = " AND ".join(
+        f"old.{quoted(key)} IS NOT DISTINCT FROM new.{quoted(key)}"
+        for key in model.config.unique_key
+    )
+    cursor.execute(f"DELETE FROM {model.relation} AS old USING {new} AS new WHERE {same}")
+    return _insert(cursor, model, new)
+
+
+def _by_time(cursor: DuckDBPyConnection, model: Model, new: str, landed: Mapping[str, str]) -> int:
+    """All rows from a moment on take the place of those that are there from then on."""
+    column = quoted(str(model.config.time_column))
+    start = _start(cursor, model, column, landed)
+    if start is None:
+        cursor.execute(f"DELETE FROM {model.relation}")
+        return _insert(cursor, model, new)
+    if model.incremental_sql != model.sql:
+        # What its SQL leaves out of itself is not new, and must not be taken away.
+        first = cursor.execute(f"SELECT min({column}::TIMESTAMP) FROM {new}").fetchall()[0][0]
+        if first is None:
+            return 0
+        start = max(start, first)
+    condition = f"{column}::TIMESTAMP >= {literal(start)}"
+    cursor.execute(f"DELETE FROM {model.relation} WHERE {condition}")
+    return _insert(cursor, model, new, f" WHERE {condition}")
+
+
+def _start(
+    cursor: DuckDBPyConnection, model: Model, column: str, landed: Mapping[str, str]
+) -> datetime | None:
+    """The lookback before the last row, or the oldest slice that landed since, if that is before:
+    a restated day is never left as it was. None if there is no row yet."""
+    last = cursor.execute(f"SELECT max({column}::TIMESTAMP) FROM {model.relation}").fetchall()[0][0]
+    if last is None:
+        return None
+    back: datetime = last - (model.config.lookback or timedelta(0))
+    oldest = oldest_since(cursor, landed)
+    return back if oldest is None else min(back, oldest)
+
+
+def _insert(cursor: DuckDBPyConnection, model: Model, new: str, condition: str = "") -> int:
+    sql = f"INSERT INTO {model.relation} BY NAME SELECT * FROM {new}{condition}"
+    return int(cursor.execute(sql).fetchall()[0][0])

@@ -19,7 +19,7 @@ class Model:
     `digest` stands for both but for comments and white space. `depends_on` names the models that
     it reads, `sources` the streams and files that it reads itself, `others` further relations of
     the database, all sorted. `volatile` says why its rows may change though nothing that it reads
-    does; '' if they don't.
+    does; '' if they don't. `environment` has the variables that it read.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Model:
     incremental_sql: str
     digest: str
     volatile: str
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> str:

@@ -31,6 +31,7 @@ class Rendered:
     sources: tuple[SourceTable, ...]
     config: Config
     places: Mapping[str, Place]
+    environment: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Renderer:
             sources=tuple(notes.sources),
             config=notes.config,
             places=MappingProxyType(notes.refs),
+            environment=tuple(sorted(notes.environment.items())),
         )
 
     def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
@@ -113,6 +115,10 @@ class Renderer:
     def ask(self, model: ModelFile, word: str, args: tuple[Any, ...], named: Any) -> Any:
         """What a word means in a model."""
         return self._words.ask(model, word, args, named)
+
+    def variable(self, name: str) -> str:
+        """What the environment says, '' if nothing."""
+        return self._words.environment.get(name, "")
 
     def _check(self, source: Source, model: ModelFile) -> tuple[Said, ...]:
         """Check a template; of a resource model, all that it says, since another selector may
@@ -153,6 +159,7 @@ class Notes:
     refs: dict[str, Place] = field(default_factory=dict)
     sources: dict[SourceTable, None] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
+    environment: dict[str, str] = field(default_factory=dict)
 
     def vocabulary(self) -> dict[str, Any]:
         """The words, as functions for a template."""
@@ -164,6 +171,8 @@ class Notes:
             if isinstance(meaning, ModelFile | SourceTable):
                 self.reads(meaning, _last_line(self.model.file, _above(sys._getframe())))
                 return meaning.relation
+            if word == "env_var":
+                self.environment[args[0]] = self.renderer.variable(args[0])
             if isinstance(meaning, Config):
                 self.settles(meaning)
                 return ""

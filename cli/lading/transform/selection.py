@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lading.errors import Problem, UserError, nearest
 from lading.transform.nodes import Node
@@ -25,11 +24,7 @@ from lading.transform.selecting.reach import Edges, edges, reached
 from lading.transform.selecting.state import State, read_state
 from lading.transform.selecting.terms import Intersection, Term, parse
 
-if TYPE_CHECKING:
-    from lading.transform.graph import Graph
-    from lading.transform.model import Model
-
-__all__ = ["State", "read_state", "select", "selected", "with_tests"]
+__all__ = ["State", "read_state", "select", "with_tests"]
 
 TESTS = ("test", "unit_test")
 SIGNPOSTS = ("tag", "kind", "source")
@@ -178,39 +173,3 @@ def _emptiness(include: Sequence[str], exclude: Sequence[str]) -> str:
         return f"'{wanted}' selects nothing"
     whole = f"'{wanted}'" if include else "the project"
     return f"nothing is left of {whole} without '{unwanted}'"
-
-
-def selected(graph: Graph, wanted: Iterable[str] | None = None) -> tuple[Model, ...]:
-    """The models to make, in the graph's order; all of them when nothing is wanted in particular.
-
-    Resource models are not made, so that one of them gives only what its + reaches.
-
-    Raises:
-        UserError: a term that means no model, or a selection of nothing to make.
-    """
-    models = {name: model for name, model in graph.models.items() if not model.is_resource}
-    if wanted is None:
-        return tuple(models.values())
-    terms = [term for each in wanted for term in each.split()]
-    if not terms:
-        raise UserError("nothing is selected", hint="name a model")
-    found = select({name: _node(model) for name, model in graph.models.items()}, terms)
-    made = tuple(models[name] for name in found if name in models)
-    if not made:
-        message = f"'{' '.join(terms)}' selects nothing to make"
-        hint = f"+{terms[0].strip('+')} makes what it reads"
-        raise UserError(f"{message}: a resource model is rendered for each mapping", hint=hint)
-    return made
-
-
-def _node(model: Model) -> Node:
-    return Node(
-        model.name,
-        model.name,
-        "model",
-        model.file,
-        model.depends_on,
-        checksum="",
-        tags=model.tags,
-        materialized=model.materialized,
-    )

@@ -42,6 +42,11 @@ class SourceTable:
     stream: str
 
     @property
+    def id(self) -> str:
+        """The name of its node."""
+        return f"source.{self.source}.{self.stream}"
+
+    @property
     def relation(self) -> str:
         """The table that the stream lands in, as SQL."""
         return relation(RAW, self.stream)

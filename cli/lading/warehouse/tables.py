@@ -88,6 +88,16 @@ CREATE TABLE IF NOT EXISTS lading.unknown (
     field VARCHAR NOT NULL, value VARCHAR
 );
 
+-- One row per node of the graph that was made, loaded or tested: what it was made of and by what
+-- SQL, so that what is up to date is known. `landed` has the moment up to which each stream had
+-- landed then.
+CREATE TABLE IF NOT EXISTS lading.nodes (
+    node VARCHAR NOT NULL, digest VARCHAR NOT NULL, settings VARCHAR NOT NULL,
+    logic VARCHAR NOT NULL, inputs JSON NOT NULL, landed JSON NOT NULL, version VARCHAR NOT NULL,
+    status VARCHAR NOT NULL, rows BIGINT, seconds DOUBLE NOT NULL, made_at TIMESTAMP NOT NULL,
+    run_id VARCHAR NOT NULL
+);
+
 -- What the mappings make of the database's content: the last plan's entities.
 CREATE TABLE IF NOT EXISTS lading.entities (
     resource VARCHAR NOT NULL, kind VARCHAR NOT NULL, blueprint VARCHAR NOT NULL,

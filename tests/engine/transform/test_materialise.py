@@ -1,17 +1,47 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from lading.errors import Place, UserError
+from lading.errors import Place
+from lading.transform.build import NodeResult, Way
+from lading.transform.build import build as carry_out
 from lading.transform.graph import Graph
-from lading.transform.materialise import NodeResult, build
+from lading.transform.making import Wanted, plan
+from lading.transform.standing import standing
+from lading.warehouse.tables import prepare
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from tests.engine.transform.conftest import MakeGraph
+
+_runs = count()
+
+
+def build(
+    graph: Graph,
+    connection: DuckDBPyConnection,
+    names: Iterable[str] | None = None,
+    *,
+    jobs: int = 1,
+    keep_going: bool = True,
+    on_node: Callable[[NodeResult], None] | None = None,
+    **wanted: bool,
+) -> tuple[NodeResult, ...]:
+    """Make what is stale of these models, or of all."""
+    prepare(connection, [])
+    models = [model for model in graph.models.values() if not model.is_resource]
+    nodes = {model.id for model in models} if names is None else {f"model.{x}" for x in names}
+    others = [other for model in models for other in model.others]
+    there = standing(connection, others, {})
+    run_id = f"run-{next(_runs)}"
+    steps = plan(graph, [], there, Wanted(frozenset(nodes), **wanted), run_id)
+    return carry_out(graph, connection, steps, Way(run_id, jobs, keep_going), on_node=on_node)
+
 
 CHAIN = {
     "models/staging/a.sql": "select 1 as x union all select 2",
@@ -20,8 +50,12 @@ CHAIN = {
 }
 
 
+def _name(result: NodeResult) -> str:
+    return result.node.removeprefix("model.")
+
+
 def statuses(results: tuple[NodeResult, ...]) -> dict[str, str]:
-    return {result.model.name: result.status for result in results}
+    return {_name(result): result.status for result in results}
 
 
 def content(connection: DuckDBPyConnection, relation: str) -> list[Any]:
@@ -29,7 +63,10 @@ def content(connection: DuckDBPyConnection, relation: str) -> list[Any]:
 
 
 def relations(connection: DuckDBPyConnection) -> dict[str, str]:
-    found = "SELECT table_schema || '.' || table_name, table_type FROM information_schema.tables"
+    found = (
+        "SELECT table_schema || '.' || table_name, table_type FROM information_schema.tables "
+        "WHERE table_schema <> 'lading'"
+    )
     return dict(connection.execute(found).fetchall())
 
 
@@ -39,7 +76,7 @@ def rows(connection: DuckDBPyConnection, sql: str) -> list[Any]:
 
 def test_views_and_tables_are_made_in_order(graph: MakeGraph, database: DuckDBPyConnection) -> None:
     results = build(graph(CHAIN), database)
-    assert [result.model.name for result in results] == ["a", "b", "c"]
+    assert [_name(result) for result in results] == ["a", "b", "c"]
     assert statuses(results) == dict.fromkeys("abc", "ok")
     assert relations(database) == {
         "staging.a": "VIEW",
@@ -123,7 +160,7 @@ def test_what_depends_on_a_failed_model_is_skipped_and_the_rest_goes_on(
         "models/m/later.sql": "select * from {{ ref('free') }}",
     }
     results = build(graph(files), database)
-    assert {each.model.name: (each.status, each.message) for each in results} == {
+    assert {_name(each): (each.status, each.message) for each in results} == {
         "a": ("error", results[0].message),
         "b": ("skipped", "'a' failed"),
         "c": ("skipped", "'b' was skipped"),
@@ -219,69 +256,6 @@ RESOURCE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("select", "names"),
-    [
-        (None, "abcd"),
-        (["b"], "b"),
-        (["+b"], "ab"),
-        (["b+"], "bc"),
-        (["+b+"], "abc"),
-        (["d", "a"], "ad"),
-        (["d a"], "ad"),
-        (["+c", "d"], "abcd"),
-        (["+a-kind"], "ab"),
-    ],
-)
-def test_selection(
-    select: list[str] | None, names: str, graph: MakeGraph, database: DuckDBPyConnection
-) -> None:
-    files = {**CHAIN, **RESOURCE, "models/marts/d.sql": "select 1 as x"}
-    made = graph(files)
-    build(made, database)
-    results = build(made, database, select)
-    assert sorted(result.model.name for result in results) == list(names)
-    assert {result.status for result in results} == {"ok"}
-
-
-@pytest.mark.parametrize(
-    ("select", "problems"),
-    [
-        (["usge"], ["'usge' selects nothing\n    did you mean 'usage'?"]),
-        (
-            ["+usge", "cots+", "usage"],
-            [
-                "'+usge' selects nothing\n    did you mean 'usage'?",
-                "'cots+' selects nothing\n    did you mean 'cost'?",
-            ],
-        ),
-        (["usage++"], ["'usage++' selects nothing\n    did you mean 'usage'?"]),
-        ([], ["nothing is selected\n    name a model"]),
-        ([" "], ["nothing is selected\n    name a model"]),
-        (
-            ["a-kind"],
-            [
-                """'a-kind' selects nothing to make: a resource model is rendered for each mapping
-    +a-kind makes what it reads"""
-            ],
-        ),
-    ],
-)
-def test_a_selection_that_matches_nothing_is_an_error_and_nothing_is_made(
-    select: list[str], problems: list[str], graph: MakeGraph, database: DuckDBPyConnection
-) -> None:
-    files = {
-        "models/m/usage.sql": "select 1 as x",
-        "models/m/cost.sql": "select 1 as x",
-        "models/resources/a-kind.sql": "select * from {{ ref('usage') }}",
-        "models/resources/kinds.yml": "models: [{name: a-kind, kind: {}}]",
-    }
-    with pytest.raises(UserError) as raised:
-        build(graph(files), database, select)
-    assert [str(problem) for problem in raised.value.problems] == problems
-    assert relations(database) == {}
-
-
 def test_a_chain_that_is_built_in_part_reads_what_was_there(
     graph: MakeGraph, database: DuckDBPyConnection
 ) -> None:
@@ -289,5 +263,5 @@ def test_a_chain_that_is_built_in_part_reads_what_was_there(
     (result,) = build(made, database, ["c"])
     assert result.status == "error"
     assert "b does not exist" in result.message
-    build(made, database, ["+b"])
+    build(made, database, ["a", "b"])
     assert statuses(build(made, database, ["c"])) == {"c": "ok"}

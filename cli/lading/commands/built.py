@@ -1,0 +1,57 @@
+"""What a build would do, and what it did, on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lading.commands.output import count, remark, say
+
+if TYPE_CHECKING:
+    from lading.pipeline.building import Planned
+    from lading.transform.build import NodeResult
+    from lading.transform.test_runs import TestResult
+
+
+def show_build(nodes: Sequence[NodeResult]) -> None:
+    """How many models were made, failed, were left out and were up to date."""
+    models = [each for each in nodes if each.step.model is not None]
+    made = sum(each.status == "ok" and each.step.action == "make" for each in models)
+    failed = sum(each.status in {"error", "fail"} for each in models)
+    skipped = sum(each.status == "skipped" for each in models)
+    said = f"Built {count(made, 'model')}; {failed} failed, {skipped} skipped"
+    current = len(models) - made - failed - skipped
+    say(f"{said}, {current:,} up to date." if current else f"{said}.")
+
+
+def show_done(nodes: Sequence[NodeResult]) -> None:
+    """How nodes and their tests went, in dbt's last line; what failing tests found before it."""
+    from lading.pipeline.building import summary
+
+    for test in (each for node in nodes for each in node.tests):
+        if test.outcome != "pass":
+            show_failures(test)
+    say(summary(nodes))
+
+
+def show_failures(test: TestResult) -> None:
+    """Rows that a test found, and where all of them are."""
+    for line in test.sample:
+        remark(f"    {'  '.join(line)}")
+
+
+def show_build_plan(planned: Sequence[Planned]) -> None:
+    """What a build would do, and why."""
+    from lading.pipeline.building import is_due, said
+
+    due = [each for each in planned if is_due(each.step)]
+    for each in due:
+        word = "make" if each.step.action == "make" else "test"
+        because = f" because {', '.join(each.because)}" if each.because else ""
+        say(f"{word} {said(each.step)}{because}")
+        if each.step.action == "test":
+            say("\n".join(f"  {due.test.name}" for due in each.step.tests))
+    made = sum(each.step.action == "make" for each in due)
+    tests = sum(len(each.step.tests) for each in due)
+    current = len(planned) - len(due)
+    say(f"{count(made, 'node')} to make, {count(tests, 'test')} to run, {current:,} up to date.")

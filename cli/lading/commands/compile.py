@@ -1,0 +1,47 @@
+"""`lading compile`: the SQL as DuckDB gets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lading.commands.choice import choice_options, read_choice
+from lading.commands.options import Option, project_options
+
+
+@click.command("compile", short_help="Write the SQL as DuckDB gets it.")
+@click.argument("nodes", metavar="[NODES]...", nargs=-1)
+@click.option("--inline", cls=Option, metavar="SQL", help="Compile this instead, and print it.")
+@choice_options
+@project_options
+def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
+    """Write the SQL of models and tests as DuckDB gets it to target/compiled/; that of the NODES
+    is printed, too.
+
+    A resource model is compiled for the selector of each mapping that uses it. The database is
+    not opened.
+    """
+    from lading.commands.output import remark, say
+    from lading.commands.project import open_project
+    from lading.pipeline.compiled import compiled_inline, compiled_of, write_compiled
+    from lading.pipeline.nodes import nodes_of
+    from lading.transform.selection import select
+
+    choice = read_choice(options)
+    context = open_project(options)
+    if inline is not None:
+        say(compiled_inline(context, inline))
+        return
+    written = write_compiled(context)
+    if nodes or choice.select or choice.exclude:
+        ids = select(
+            nodes_of(context),
+            (*nodes, *choice.select),
+            choice.exclude,
+            choice.state,
+            allow_empty=choice.allow_empty,
+        )
+        for title, sql in compiled_of(context, ids):
+            say(f"-- {title}\n{sql}\n")
+    remark(f"{written:,} files in {context.project.target_path / 'compiled'}")

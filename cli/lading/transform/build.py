@@ -1,0 +1,368 @@
+"""Carrying out a plan: each node in a transaction of its own, side by side where the graph allows.
+
+A model is made under its own name and tested before the transaction ends: whatever goes wrong,
+the last good one is what others see, and what is on record of it stays true.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from lading.errors import Place
+from lading.transform.making import Changed, DueTest, Step
+from lading.transform.materialise import SqlError, Written, materialise
+from lading.transform.names import quoted
+from lading.transform.standing import RELATIONS, slices_since
+from lading.transform.statements import explained, positions_in_errors
+from lading.transform.test_runs import (
+    TestResult,
+    forget_failures,
+    run_test,
+    save_failures,
+    store_failures,
+)
+from lading.waiting import Interruptions
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from lading.transform.graph import Graph
+    from lading.transform.local_files import LocalFile
+    from lading.transform.standing import Made
+
+Status = Literal["ok", "error", "fail", "skipped", "up to date"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """How one node went: `rows` of what was written, the reason of an error or a skip in
+    `message`, why it was due in `because`. One whose test failed has the status `fail`."""
+
+    step: Step
+    status: Status
+    seconds: float = 0.0
+    rows: int | None = None
+    message: str = ""
+    place: Place | None = None
+    hint: str | None = None
+    because: tuple[str, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+
+    @property
+    def node(self) -> str:
+        """The id of its node."""
+        return self.step.node
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what reads it can be made."""
+        return self.status in {"ok", "up to date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a plan is carried out: how many nodes at once, and whether a failure ends it."""
+
+    run_id: str
+    jobs: int = 1
+    keep_going: bool = True
+
+
+def build(
+    graph: Graph,
+    connection: DuckDBPyConnection,
+    steps: Sequence[Step],
+    way: Way,
+    *,
+    files: Mapping[str, LocalFile] | None = None,
+    on_node: Callable[[NodeResult], None] | None = None,
+) -> tuple[NodeResult, ...]:
+    """Carry out the steps; gives a result for each, in their order.
+
+    A node that fails leaves what was there, and what waits for it is skipped (unless `way` keeps
+    going, all that is left). `on_node` gets each result as it comes. `connection` is open for
+    writing, with this package's tables in it and no transaction under way.
+    """
+    building = _Building(graph, connection, way, files or {})
+    for result in building.run(steps):
+        if on_node is not None:
+            on_node(result)
+    return tuple(building.results[step.node] for step in steps)
+
+
+class _Building:
+    """A plan under way."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        connection: DuckDBPyConnection,
+        way: Way,
+        files: Mapping[str, LocalFile],
+    ) -> None:
+        self.results: dict[str, NodeResult] = {}
+        self._graph = graph
+        self._connection = connection
+        self._way = way
+        self._files = files
+        self._there: dict[tuple[str, str], str] = {}
+        self._cursors: list[DuckDBPyConnection] = []
+
+    def run(self, steps: Sequence[Step]) -> Iterator[NodeResult]:
+        """Each result as it comes."""
+        rows = self._connection.execute(RELATIONS).fetchall()
+        self._there = {(schema.lower(), name.lower()): kind for schema, name, kind in rows}
+        due = [step for step in steps if step.action == "make" and step.model is not None]
+        for schema in sorted({step.model.schema for step in due if step.model is not None}):
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        with positions_in_errors(self._connection):
+            if self._way.jobs > 1 and len(due) > 1:
+                yield from self._side_by_side(steps)
+                return
+            for step in steps:
+                result = self._without_work(step) or self._carry_out(step, self._connection)
+                self.results[step.node] = result
+                yield result
+
+    def _without_work(self, step: Step) -> NodeResult | None:
+        """The result of a step that has nothing to do, or that must not be done."""
+        reason = self._reason_to_skip(step)
+        if reason is not None:
+            return NodeResult(step, "skipped", message=reason)
+        return NodeResult(step, "up to date") if step.action == "nothing" else None
+
+    def _side_by_side(self, steps: Sequence[Step]) -> Iterator[NodeResult]:
+        left = {step.node: step for step in steps}
+        running: dict[Future[NodeResult], Step] = {}
+        idle = [self._cursor() for _ in range(self._way.jobs)]
+        busy: dict[str, DuckDBPyConnection] = {}
+        with ThreadPoolExecutor(self._way.jobs) as pool, Interruptions() as interruptions:
+            try:
+                while left or running:
+                    for step in self._ready(left.values(), running.values()):
+                        if (result := self._without_work(step)) is not None:
+                            del left[step.node]
+                            self.results[step.node] = result
+                            yield result
+                        elif idle:
+                            del left[step.node]
+                            busy[step.node] = idle.pop()
+                            future = pool.submit(self._carry_out, step, busy[step.node])
+                            running[future] = step
+                    for future in interruptions.first_of(running) if running else ():
+                        step = running.pop(future)
+                        idle.append(busy.pop(step.node))
+                        self.results[step.node] = future.result()
+                        yield self.results[step.node]
+            except BaseException:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                raise
+            finally:
+                for future in running:
+                    future.cancel()
+        for cursor in self._cursors:
+            cursor.close()
+
+    def _cursor(self) -> DuckDBPyConnection:
+        cursor = self._connection.cursor()
+        cursor.execute("SET errors_as_json = true")
+        self._cursors.append(cursor)
+        return cursor
+
+    def _ready(self, left: Iterable[Step], running: Iterable[Step]) -> list[Step]:
+        """Those that nothing keeps waiting which is still to come."""
+        to_come = {step.node for step in (*left, *running)}
+        return [step for step in left if not to_come.intersection(step.needs)]
+
+    def _reason_to_skip(self, step: Step) -> str | None:
+        failed = [each for each in self.results.values() if each.status in {"error", "fail"}]
+        if failed and not self._way.keep_going:
+            return f"stopped after '{_name(failed[0].node)}' failed"
+        for node in step.needs:
+            if (result := self.results.get(node)) is None or result.is_good:
+                continue
+            name = _name(node)
+            return f"'{name}' was skipped" if result.status == "skipped" else f"'{name}' failed"
+        return None
+
+    def _carry_out(self, step: Step, cursor: DuckDBPyConnection) -> NodeResult:
+        import duckdb
+
+        started = perf_counter()
+        because = in_words(step, cursor)
+        with TemporaryDirectory() if _stores(step) else _nowhere() as folder:
+            kept: list[tuple[DueTest, Path]] = []
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                written = self._write(step, cursor)
+                tests = self._test(step, cursor, Path(folder), kept)
+                good = not any(each.outcome in {"fail", "error"} for each in tests)
+                if good:
+                    passed = {each.test.name for each in tests}
+                    self._put_on_record(step, cursor, written, started, passed)
+                cursor.execute("COMMIT" if good else "ROLLBACK")
+            except SqlError as refused:
+                _roll_back(cursor)
+                result = self._refused(step, refused)
+            except duckdb.Error as error:
+                _roll_back(cursor)
+                result = NodeResult(step, "error", message=explained(error, "")[0])
+            except BaseException:
+                _roll_back(cursor)
+                raise
+            else:
+                stored = self._keep_failures(step, cursor, kept)
+                tests = tuple(replace(e, stored=stored.get(e.test.name, "")) for e in tests)
+                result = NodeResult(step, "ok" if good else "fail", rows=written.rows, tests=tests)
+        if result.status == "fail":
+            failed = [each for each in result.tests if each.outcome in {"fail", "error"}]
+            result = replace(result, message=f"{failed[0].test.name} failed", rows=None)
+        return replace(result, seconds=perf_counter() - started, because=because)
+
+    def _write(self, step: Step, cursor: DuckDBPyConnection) -> Written:
+        if step.action != "make":
+            return Written(None)
+        if step.model is None:
+            from lading.transform.local_files import load
+
+            return Written(load(cursor, self._files[step.node]))
+        key = step.model.schema.lower(), step.model.name.lower()
+        landed = _landed_before(cursor, step)
+        return materialise(
+            cursor, step.model, self._there.get(key), in_full=step.in_full, landed=landed
+        )
+
+    def _test(
+        self,
+        step: Step,
+        cursor: DuckDBPyConnection,
+        folder: Path,
+        kept: list[tuple[DueTest, Path]],
+    ) -> tuple[TestResult, ...]:
+        results = []
+        for number, due in enumerate(step.tests):
+            result = run_test(cursor, due.test, self._graph)
+            results.append(result)
+            if result.outcome == "error":
+                break  # and with it the transaction
+            if due.test.store_failures and result.failures:
+                kept.append((due, folder / f"{number}.parquet"))
+                save_failures(cursor, due.test, kept[-1][1])
+        return tuple(results)
+
+    def _keep_failures(
+        self, step: Step, cursor: DuckDBPyConnection, kept: Sequence[tuple[DueTest, Path]]
+    ) -> dict[str, str]:
+        stored = {due.test.name: store_failures(cursor, due.test, path) for due, path in kept}
+        for due in step.tests:
+            if due.test.store_failures and due.test.name not in stored:
+                forget_failures(cursor, due.test)
+        return stored
+
+    def _put_on_record(
+        self,
+        step: Step,
+        cursor: DuckDBPyConnection,
+        written: Written,
+        started: float,
+        passed: set[str],
+    ) -> None:
+        seconds = perf_counter() - started
+        rows = [(step.node, step.made, written.rows)] if step.action == "make" else []
+        rows += [(f"test.{e.test.name}", e.made, None) for e in step.tests if e.test.name in passed]
+        nodes = [node for node, _, _ in rows]
+        if not nodes:
+            return
+        now = datetime.now(UTC).replace(tzinfo=None)
+        marks = ", ".join("?" * len(nodes))
+        cursor.execute(f"DELETE FROM lading.nodes WHERE node IN ({marks})", nodes)
+        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(nodes))
+        values = [
+            value
+            for node, made, count in rows
+            if made is not None
+            for value in (*_recorded(node, made), count, seconds, now, self._way.run_id)
+        ]
+        cursor.execute(f"INSERT INTO lading.nodes VALUES {places}", values)
+
+    def _refused(self, step: Step, refused: SqlError) -> NodeResult:
+        error = refused.__cause__
+        model = step.model
+        if model is None or not isinstance(error, Exception):
+            raise refused
+        message, offset = explained(error, refused.sql)
+        place, hint = Place(model.file), None
+        if offset is not None and offset >= refused.offset:
+            place, hint = self._graph.locate(model.name, offset - refused.offset)
+        return NodeResult(step, "error", message=message, place=place, hint=hint)
+
+
+def _recorded(node: str, made: Made) -> tuple[str, ...]:
+    return (
+        node,
+        made.digest,
+        made.settings,
+        made.logic,
+        json.dumps(made.inputs),
+        json.dumps(made.landed),
+        made.version,
+        made.status,
+    )
+
+
+def _landed_before(cursor: DuckDBPyConnection, step: Step) -> Mapping[str, str]:
+    """Up to when the streams of an incremental model had landed as it was made last."""
+    if step.model is None or not step.model.config.is_incremental:
+        return {}
+    found = cursor.execute(
+        "SELECT landed::VARCHAR FROM lading.nodes WHERE node = ?", [step.node]
+    ).fetchall()
+    landed: Mapping[str, str] = json.loads(found[0][0]) if found else {}
+    return landed
+
+
+def in_words(step: Step, cursor: DuckDBPyConnection | None = None) -> tuple[str, ...]:
+    """Why a step is due; new slices are counted in the database, if there is one."""
+    return tuple(_said(each, cursor) for each in step.because)
+
+
+def _said(reason: str | Changed, cursor: DuckDBPyConnection | None) -> str:
+    if isinstance(reason, str):
+        return reason
+    if not reason.stream or cursor is None:
+        return f"{reason.name} changed"
+    number = slices_since(cursor, reason.stream, reason.since or "0001-01-01")
+    if not number:
+        return f"{reason.name} changed"
+    return f"{reason.name} has {number:,} new {'slice' if number == 1 else 'slices'}"
+
+
+def _stores(step: Step) -> bool:
+    return any(due.test.store_failures for due in step.tests)
+
+
+@contextmanager
+def _nowhere() -> Iterator[str]:
+    yield ""
+
+
+def _roll_back(cursor: DuckDBPyConnection) -> None:
+    import duckdb
+
+    # Nothing is left to roll back when the commit itself failed.
+    with suppress(duckdb.Error):
+        cursor.execute("ROLLBACK")
+
+
+def _name(node: str) -> str:
+    return node.partition(".")[2]
