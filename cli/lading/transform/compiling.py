@@ -81,12 +81,12 @@ class Compiler:
 
     def compile(self, name: str) -> tuple[Model | None, tuple[Problem, ...]]:
         """The model (None with an error), and the findings."""
-        wish = self.wish(name)
-        if wish.model.is_resource and name not in self._kinds:
-            return None, () if self._some_kinds_unread else (_no_kind(wish.model),)
+        file, wish = self._files[name], self.wish(name)
+        if file.is_resource and name not in self._kinds:
+            return None, () if self._some_kinds_unread else (_no_kind(file),)
         try:
             rendered = self.renderer.render(wish)
-            config = self._config(wish.model, rendered)
+            config = self._config(file, rendered)
             versions = [self._version(wish, rendered)]
             if config.is_incremental:
                 again = self.wish(name, incremental=True)
@@ -96,7 +96,7 @@ class Compiler:
         problems = list(dict.fromkeys(each for one in versions for each in one.problems))
         if any(problem.severity == "error" for problem in problems):
             return None, tuple(problems)
-        return self._model(wish.model, config, versions), tuple(problems)
+        return self._model(file, config, versions), tuple(problems)
 
     def place(self, reader: str, read: str) -> Place:
         """Where a model names another one first."""
@@ -104,7 +104,7 @@ class Compiler:
         rendered = self.renderer.render(wish)
         statement = read_statement(rendered.sql)
         readings = {each.read: each for each in self._readings(wish, rendered, statement)}
-        return self._place(readings[read]) if read in readings else Place(wish.model.file)
+        return self._place(readings[read]) if read in readings else Place(self._files[reader].file)
 
     def _place(self, reading: Reading) -> Place:
         if reading.place is not None:
