@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError, nearest
-from lading.transform.templates import FACTS
-from lading.transform.words import USAGE, Words
+from lading.transform.templates import FACTS, TEST
+from lading.transform.test_settings import TestTemplate
+from lading.transform.words import USAGE, Asker, Words
 
 if TYPE_CHECKING:
     from jinja2 import nodes
 
     from lading.project.model import Kind
-    from lading.transform.files import ModelFile
 
 # Jinja defines these itself where they have a meaning.
 JINJAS_OWN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
@@ -31,13 +31,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What one template may use: names of macros, the words, and its model (None: macros)."""
+    """What one template may use: names of macros, the words, and its model or test (None:
+    macros)."""
 
     file: str
     words: Words
     macros: frozenset[str]
     jinja: frozenset[str]
-    model: ModelFile | None = None
+    model: Asker | None = None
     kind: Kind | None = None
 
     def problems(self, tree: nodes.Template) -> tuple[Problem, ...]:
@@ -53,7 +54,9 @@ class Checks:
     @property
     def _known(self) -> frozenset[str]:
         facts = FACTS
-        if self.model is not None:
+        if isinstance(self.model, TestTemplate):
+            facts -= {"this", "selector"}
+        elif self.model is not None:
             facts -= {"this"} if self.model.is_resource else {"selector"}
         return facts | self.macros | USAGE.keys() | self.jinja
 
@@ -71,8 +74,9 @@ class Checks:
     def _unknown(self, name: str, line: int, *, is_called: bool) -> Problem:
         place = Place(self.file, line)
         if name in FACTS:
+            here = "tests" if isinstance(self.model, TestTemplate) else "resource models"
             only = name == "selector"
-            said = "is known in resource models only" if only else "is not known in resource models"
+            said = "is known in resource models only" if only else f"is not known in {here}"
             return Problem(f"'{name}' {said}", place)
         if is_called:
             functions = self.macros | USAGE.keys()
@@ -84,12 +88,14 @@ class Checks:
         to say them or not."""
         from jinja2 import nodes
 
+        of_tests = _calls_of_tests(tree)
         for call in tree.find_all(nodes.Call):
             if not isinstance(call.node, nodes.Name) or call.node.name not in USAGE:
                 continue
+            asker = self.model or of_tests.get(id(call))
             try:
                 args, named = _constants(call)
-                meaning = self.words.ask(self.model, call.node.name, args, named)
+                meaning = self.words.ask(asker, call.node.name, args, named)
             except nodes.Impossible:
                 continue
             except UserError as error:
@@ -125,6 +131,18 @@ class Checks:
                 message = f"the selector has no field '{node.attr}'"
                 hint = nearest(node.attr, self.kind.fields)
                 yield Problem(message, Place(self.file, node.lineno), hint)
+
+
+def _calls_of_tests(tree: nodes.Template) -> Mapping[int, TestTemplate]:
+    """The calls within generic tests, by their identity: `config` means another thing there."""
+    from jinja2 import nodes
+
+    return {
+        id(call): TestTemplate(macro.name, "", "")
+        for macro in tree.find_all(nodes.Macro)
+        if macro.name.startswith(TEST)
+        for call in macro.find_all(nodes.Call)
+    }
 
 
 def _asked_for(tree: nodes.Template) -> set[str]:

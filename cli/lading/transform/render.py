@@ -14,8 +14,16 @@ from lading.transform.checks import Checks, Said
 from lading.transform.config import Config
 from lading.transform.files import ModelFile
 from lading.transform.marks import Mark, unmarked
-from lading.transform.templates import Source, Templates, bind_macros, read_macros
-from lading.transform.words import USAGE, SourceTable, words
+from lading.transform.templates import (
+    Signature,
+    Source,
+    Templates,
+    bind_macros,
+    read_macros,
+    signatures,
+)
+from lading.transform.test_settings import TestSettings, TestTemplate
+from lading.transform.words import USAGE, Asker, SourceTable, words
 
 if TYPE_CHECKING:
     from lading.project.model import Kind, Project
@@ -32,17 +40,19 @@ class Rendered:
     config: Config
     places: Mapping[str, Place]
     environment: tuple[tuple[str, str], ...]
+    settings: TestSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be rendered: a model, for a moment (UTC, as text), with a selector, and whether
-    only what is new is wanted of it."""
+    """What is to be rendered: a model or a test, for a moment (UTC, as text), with a selector, and
+    whether only what is new is wanted of it; `context` is what the template knows besides."""
 
-    model: ModelFile
+    model: Asker
     run_started_at: str
     selector: Mapping[str, Any] | None = None
     incremental: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Selector(dict[str, Any]):
@@ -61,6 +71,7 @@ class Renderer:
         self._kinds = project.kinds
         self._macros, trees, problems = read_macros(self._templates, project.macros)
         self._checked: dict[Source, tuple[Said, ...]] = {}
+        self.tests: Mapping[str, Signature] = signatures(trees)
         found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
         self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
 
@@ -73,7 +84,7 @@ class Renderer:
         source = Source(wish.model.file, wish.model.text)
         notes = Notes(self, wish.model)
         if source not in self._checked:
-            self._checked[source] = self._check(source, wish.model)
+            self._checked[source] = self._check(source, wish)
         for said in self._checked[source]:
             notes.reads(said.meaning, said.line)
         sql = self._run(source, wish, notes, with_marks=False)
@@ -84,6 +95,7 @@ class Renderer:
             config=notes.config,
             places=MappingProxyType(notes.refs),
             environment=tuple(sorted(notes.environment.items())),
+            settings=notes.settings,
         )
 
     def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
@@ -112,34 +124,63 @@ class Renderer:
         """The streams of each source."""
         return self._words.streams
 
-    def ask(self, model: ModelFile, word: str, args: tuple[Any, ...], named: Any) -> Any:
-        """What a word means in a model."""
+    @property
+    def files(self) -> Mapping[str, ModelFile]:
+        """The models' files, by the models' names."""
+        return self._words.files
+
+    def ask(self, model: Asker | None, word: str, args: tuple[Any, ...], named: Any) -> Any:
+        """What a word means in a model or a test."""
         return self._words.ask(model, word, args, named)
 
     def variable(self, name: str) -> str:
         """What the environment says, '' if nothing."""
         return self._words.environment.get(name, "")
 
-    def _check(self, source: Source, model: ModelFile) -> tuple[Said, ...]:
+    def meaning(self, template: TestTemplate) -> Said | None:
+        """What a template says that is nothing but one word; None of any other.
+
+        Raises:
+            UserError: it is not Jinja.
+        """
+        from jinja2 import nodes
+
+        tree = self._templates.parse(Source(template.file, template.text))
+        match tree.body:
+            case [nodes.Output(nodes=[nodes.Call() as call])]:
+                if len(list(tree.find_all(nodes.Call))) == 1 and isinstance(call.node, nodes.Name):
+                    said = self._checks(template.file, template).said(tree)
+                    return next(iter(said), None)
+        return None
+
+    def _check(self, source: Source, wish: Wish) -> tuple[Said, ...]:
         """Check a template; of a resource model, all that it says, since another selector may
         take another way through it."""
-        checks = self._checks(source.file, model, self._kinds.get(model.name))
+        model = wish.model
+        kind = self._kinds.get(model.name) if model.is_resource else None
+        checks = self._checks(source.file, model, kind, frozenset(wish.context))
         tree = self._templates.parse(source)
         if problems := checks.problems(tree):
             raise UserError(problems=problems)
         return tuple(checks.said(tree)) if model.is_resource else ()
 
     def _checks(
-        self, file: str, model: ModelFile | None = None, kind: Kind | None = None
+        self,
+        file: str,
+        model: Asker | None = None,
+        kind: Kind | None = None,
+        context: frozenset[str] = frozenset(),
     ) -> Checks:
-        jinja = frozenset(self._templates.environment.globals)
+        jinja = context | self._templates.environment.globals.keys()
         return Checks(file, self._words, frozenset(self._macros), jinja, model, kind)
 
     def _run(self, source: Source, wish: Wish, notes: Notes, *, with_marks: bool) -> str:
         template = self._templates.compiled(source, with_marks=with_marks)
         context = {**notes.vocabulary(), **_times(wish.run_started_at)}
         context["is_incremental"] = lambda: wish.incremental
-        if wish.model.is_resource:
+        if isinstance(wish.model, TestTemplate):
+            context |= deepcopy(dict(wish.context))
+        elif wish.model.is_resource:
             context["selector"] = Selector(deepcopy(dict(wish.selector or {})))
         else:
             context["this"] = wish.model.relation
@@ -155,11 +196,12 @@ class Notes:
     """What one rendering says by its words."""
 
     renderer: Renderer
-    model: ModelFile
+    model: Asker
     refs: dict[str, Place] = field(default_factory=dict)
     sources: dict[SourceTable, None] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
     environment: dict[str, str] = field(default_factory=dict)
+    settings: TestSettings = field(default_factory=TestSettings)
 
     def vocabulary(self) -> dict[str, Any]:
         """The words, as functions for a template."""
@@ -175,6 +217,9 @@ class Notes:
                 self.environment[args[0]] = self.renderer.variable(args[0])
             if isinstance(meaning, Config):
                 self.settles(meaning)
+                return ""
+            if isinstance(meaning, TestSettings):
+                self.settings = meaning.over(self.settings)
                 return ""
             return meaning
 

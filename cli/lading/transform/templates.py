@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError
@@ -14,6 +15,8 @@ from lading.transform.words import USAGE
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template, nodes
+    from jinja2.ext import Extension
+    from jinja2.parser import Parser
 
     from lading.project.documents import TextFile
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 FACTS = frozenset({"this", "run_started_at", "today", "selector"})
 # Enough to know a macro's name in a file that does not parse. One that begins with an
 # underscore is its own file's alone: Jinja's rule.
-MACRO = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z][A-Za-z0-9_]*)")
+MACRO = re.compile(r"\{%[-+]?\s*(?:macro\s+([A-Za-z]\w*)|test\s+([A-Za-z_]\w*))", re.ASCII)
+# What dbt puts before the name of a test, to have the name of the macro that it is.
+TEST = "test_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,29 @@ def _environment() -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
-    environment = SandboxedEnvironment(undefined=StrictUndefined, extensions=["jinja2.ext.do"])
+    extensions: list[Any] = ["jinja2.ext.do", _test_tag()]
+    environment = SandboxedEnvironment(undefined=StrictUndefined, extensions=extensions)
     environment.filters["literal"] = literal
     return environment
+
+
+@cache
+def _test_tag() -> type[Extension]:
+    """The tag of a generic test: `{% test name(model, column_name) %} … {% endtest %}`."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension
+
+    class TestTag(Extension):
+        tags = {"test"}  # noqa: RUF012 - Jinja's own protocol
+
+        def parse(self, parser: Parser) -> nodes.Node:
+            macro = nodes.Macro(lineno=next(parser.stream).lineno)
+            macro.name = TEST + parser.parse_assign_target(name_only=True).name
+            parser.parse_signature(macro)
+            macro.body = parser.parse_statements(("name:endtest",), drop_needle=True)
+            return macro
+
+    return TestTag
 
 
 def _syntax_error(source: Source, error: Any) -> UserError:
@@ -101,6 +126,13 @@ class Macro:
     name: str
     source: Source
     line: int
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        if self.name.startswith(TEST):
+            return f"the test '{self.name.removeprefix(TEST)}'"
+        return f"the macro '{self.name}'"
 
 
 def read_macros(
@@ -126,7 +158,8 @@ def read_macros(
 
 def _macros(source: Source) -> Iterator[Macro]:
     for found in MACRO.finditer(source.text):
-        yield Macro(found[1], source, source.text.count("\n", 0, found.start()) + 1)
+        name = found[1] or TEST + found[2]
+        yield Macro(name, source, source.text.count("\n", 0, found.start()) + 1)
 
 
 def _clash(macro: Macro, other: Macro | None) -> Iterator[Problem]:
@@ -135,7 +168,39 @@ def _clash(macro: Macro, other: Macro | None) -> Iterator[Problem]:
         yield Problem(f"a macro can't be called '{macro.name}': the name is taken", place)
     elif other is not None:
         where = Place(other.source.file, other.line)
-        yield Problem(f"the macro '{macro.name}' is at {where} too", place)
+        yield Problem(f"{macro.title} is at {where} too", place)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The parameters of a generic test that a person wrote; `is_open` if it takes others too."""
+
+    parameters: tuple[str, ...]
+    required: frozenset[str]
+    is_open: bool
+    place: Place
+
+
+def signatures(trees: Mapping[Source, nodes.Template]) -> Mapping[str, Signature]:
+    """The generic tests of macro files, by their names. As in dbt, each macro whose name begins
+    with `test_` is one."""
+    from jinja2 import nodes
+
+    return {
+        macro.name.removeprefix(TEST): _signature(macro, source.file)
+        for source, tree in trees.items()
+        for macro in tree.find_all(nodes.Macro)
+        if macro.name.startswith(TEST)
+    }
+
+
+def _signature(macro: nodes.Macro, file: str) -> Signature:
+    from jinja2 import nodes
+
+    names = tuple(each.name for each in macro.args)
+    required = frozenset(names[: len(names) - len(macro.defaults)])
+    is_open = any(each.name == "kwargs" for each in macro.find_all(nodes.Name))
+    return Signature(names, required, is_open, Place(file, macro.lineno))
 
 
 def bind_macros(

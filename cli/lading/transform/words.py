@@ -19,6 +19,8 @@ from lading.secrets import redact
 from lading.transform.config import Config, read_config
 from lading.transform.files import ModelFile
 from lading.transform.names import relation
+from lading.transform.test_settings import USAGE as CONFIG_OF_TESTS
+from lading.transform.test_settings import TestTemplate, settings_in_template
 
 RAW = "raw"
 # Words in a variable's name that say that its value is not to be seen.
@@ -32,6 +34,10 @@ USAGE = {
     "config": "config(materialized='table', tags=['…'])",
     "is_incremental": "is_incremental()",
 }
+
+
+# What says a word: a model's file, or the SQL of a test.
+Asker = ModelFile | TestTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +69,27 @@ class Words:
     environment: Mapping[str, str]
 
     def ask(
-        self, model: ModelFile | None, word: str, args: tuple[Any, ...], named: Mapping[str, Any]
+        self, model: Asker | None, word: str, args: tuple[Any, ...], named: Mapping[str, Any]
     ) -> Any:
-        """What `word(*args, **named)` means in `model` (None: in a macro).
+        """What `word(*args, **named)` means in a model or a test (None: in a macro).
 
         Raises:
             UserError: the word is misused, or names something that is not there.
         """
+        is_test = isinstance(model, TestTemplate)
         meanings: dict[str, Callable[..., Any]] = {
             "ref": self.ref,
             "source": self.source,
             "var": self.var,
             "env_var": self.env_var,
-            "config": self.config,
+            "config": settings_in_template if is_test else self.config,
             "is_incremental": self.is_incremental,
         }
         try:
             meaning = meanings[word](*args, **named)
         except TypeError as error:
-            raise UserError(f"{word} is not used like this", hint=f"write {USAGE[word]}") from error
+            usage = CONFIG_OF_TESTS if is_test and word == "config" else USAGE[word]
+            raise UserError(f"{word} is not used like this", hint=f"write {usage}") from error
         if word == "config" and model is not None and model.is_resource and meaning.materialized:
             message = f"'{model.name}' is rendered for each mapping, and never made in the database"
             raise UserError(message, hint="leave materialized out")
