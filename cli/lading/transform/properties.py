@@ -10,9 +10,31 @@ from lading.errors import Place, Problem, nearest
 from lading.transform.config import Config, read_config
 
 if TYPE_CHECKING:
-    from lading.project.documents import Document
+    from lading.project.documents import Document, KeyPath
     from lading.project.model import Project
     from lading.transform.files import ModelFile
+
+
+TEST_KEYS = ("data_tests", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTest:
+    """An entry of `data_tests:` or `tests:`, as it stands in a document; `column` is '' of one
+    that is no column's."""
+
+    written: Any
+    column: str
+    document: Document
+    path: KeyPath
+
+    def place(self, *path: str | int) -> Place:
+        """Where something of it stands."""
+        return self.document.place(*self.path, *path)
+
+    def key_place(self, *path: str | int) -> Place:
+        """Where a key of it stands."""
+        return self.document.key_place(*self.path, *path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,7 @@ class Properties:
     description: str = ""
     config: Config = field(default_factory=Config)
     columns: tuple[Column, ...] = ()
+    tests: tuple[WrittenTest, ...] = ()
     place: Place | None = None
 
 
@@ -42,12 +65,13 @@ def read_properties(
     problems: list[Problem] = []
     for document, index, entry in _entries(project):
         place = document.place("models", index, "name")
-        problems.extend(_problems(document, index, entry, files))
+        tests, more = written_tests(document, ("models", index), entry)
+        problems.extend((*_problems(document, index, entry, files), *more))
         if entry["name"] in read:
             first = read[entry["name"]].place
             message = f"the model '{entry['name']}' is described at {first} too"
             problems.append(Problem(message, place, "put the two together"))
-        read.setdefault(entry["name"], _properties(entry, place))
+        read.setdefault(entry["name"], _properties(entry, tests, place))
     return read, tuple(problems)
 
 
@@ -57,7 +81,31 @@ def _entries(project: Project) -> Iterator[tuple[Document, int, Mapping[str, Any
             yield document, index, entry
 
 
-def _properties(entry: Mapping[str, Any], place: Place) -> Properties:
+def written_tests(
+    document: Document, at: KeyPath, entry: Mapping[str, Any]
+) -> tuple[tuple[WrittenTest, ...], tuple[Problem, ...]]:
+    """The tests of an entry at a path of a document, those of its columns last."""
+    tested = [("", at, entry)]
+    for index, column in enumerate(entry.get("columns") or ()):
+        tested.append((column["name"], (*at, "columns", index), column))
+    tests = [
+        WrittenTest(written, column, document, (*path, key, number))
+        for column, path, each in tested
+        for key in TEST_KEYS
+        for number, written in enumerate(each.get(key) or ())
+    ]
+    both = [path for _, path, each in tested if all(key in each for key in TEST_KEYS)]
+    return tuple(tests), tuple(_twice(document, path) for path in both)
+
+
+def _twice(document: Document, path: KeyPath) -> Problem:
+    message = "'tests' is the older name of 'data_tests': one entry can't have both"
+    return Problem(message, document.key_place(*path, "tests"), "put the two lists together")
+
+
+def _properties(
+    entry: Mapping[str, Any], tests: tuple[WrittenTest, ...], place: Place
+) -> Properties:
     return Properties(
         description=(entry.get("description") or "").strip(),
         config=read_config({**_beside(entry), **(entry.get("config") or {})}),
@@ -65,6 +113,7 @@ def _properties(entry: Mapping[str, Any], place: Place) -> Properties:
             Column(each["name"], (each.get("description") or "").strip(), each.get("data_type"))
             for each in entry.get("columns") or ()
         ),
+        tests=tests,
         place=place,
     )
 

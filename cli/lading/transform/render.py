@@ -15,6 +15,7 @@ from lading.transform.config import Config
 from lading.transform.files import ModelFile
 from lading.transform.marks import Mark, unmarked
 from lading.transform.templates import (
+    TEST,
     Signature,
     Source,
     Templates,
@@ -72,6 +73,11 @@ class Renderer:
         self._macros, trees, problems = read_macros(self._templates, project.macros)
         self._checked: dict[Source, tuple[Said, ...]] = {}
         self.tests: Mapping[str, Signature] = signatures(trees)
+        self.unread_tests = frozenset(
+            macro.name.removeprefix(TEST)
+            for macro in self._macros.values()
+            if macro.name.startswith(TEST) and macro.source not in trees
+        )
         found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
         self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
 
