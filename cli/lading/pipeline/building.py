@@ -116,6 +116,7 @@ def build(work: Work, watcher: Watcher, wish: Wish = ALL) -> tuple[NodeResult, .
             connection,
             steps,
             Way(work.run.id, wish.jobs or context.project.target.threads, wish.keep_going),
+            locate=context.locate,
             files=context.files,
             on_node=teller.tell,
         )

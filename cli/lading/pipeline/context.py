@@ -95,6 +95,14 @@ class Context:
                 keep_tests(*at, tests)
         return tests
 
+    def locate(self, test: DataTest, offset: int) -> tuple[Place, str | None]:
+        """Where the character at an offset of a test's SQL was written, and a hint."""
+        from lading.transform.data_tests import compile_tests, location
+
+        compiled = {each.name: each for each in compile_tests(self.project, self.graph)[0]}
+        whole = compiled.get(test.name, test)
+        return location(self.graph.compiler.renderer, whole, offset)
+
     @cached_property
     def files(self) -> Mapping[str, LocalFile]:
         """The local files that are sources, by the ids of their nodes."""

@@ -18,18 +18,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lading.errors import Place
+from lading.transform.kept_failures import SCHEMA as FAILURES
+from lading.transform.kept_failures import forget_failures, save_failures, store_failures
 from lading.transform.making import Changed, DueTest, Step
 from lading.transform.materialise import SqlError, Written, materialise
 from lading.transform.names import quoted
 from lading.transform.standing import RELATIONS, slices_since
 from lading.transform.statements import explained, positions_in_errors
-from lading.transform.test_runs import (
-    TestResult,
-    forget_failures,
-    run_test,
-    save_failures,
-    store_failures,
-)
+from lading.transform.test_runs import Locate, TestResult, run_test
 from lading.waiting import Interruptions
 
 if TYPE_CHECKING:
@@ -83,6 +79,7 @@ def build(
     steps: Sequence[Step],
     way: Way,
     *,
+    locate: Locate,
     files: Mapping[str, LocalFile] | None = None,
     on_node: Callable[[NodeResult], None] | None = None,
 ) -> tuple[NodeResult, ...]:
@@ -92,7 +89,7 @@ def build(
     going, all that is left). `on_node` gets each result as it comes. `connection` is open for
     writing, with this package's tables in it and no transaction under way.
     """
-    building = _Building(graph, connection, way, files or {})
+    building = _Building(graph, connection, way, locate, files or {})
     for result in building.run(steps):
         if on_node is not None:
             on_node(result)
@@ -107,12 +104,14 @@ class _Building:
         graph: Graph,
         connection: DuckDBPyConnection,
         way: Way,
+        locate: Locate,
         files: Mapping[str, LocalFile],
     ) -> None:
         self.results: dict[str, NodeResult] = {}
         self._graph = graph
         self._connection = connection
         self._way = way
+        self._locate = locate
         self._files = files
         self._there: dict[tuple[str, str], str] = {}
         self._cursors: list[DuckDBPyConnection] = []
@@ -124,6 +123,8 @@ class _Building:
         due = [step for step in steps if step.action == "make" and step.model is not None]
         for schema in sorted({step.model.schema for step in due if step.model is not None}):
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        if any(_stores(step) for step in steps):
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {FAILURES}")
         with positions_in_errors(self._connection):
             if self._way.jobs > 1 and len(due) > 1:
                 yield from self._side_by_side(steps)
@@ -221,8 +222,7 @@ class _Building:
                 _roll_back(cursor)
                 raise
             else:
-                stored = self._keep_failures(step, cursor, kept)
-                tests = tuple(replace(e, stored=stored.get(e.test.name, "")) for e in tests)
+                _keep_failures(step, cursor, kept)
                 result = NodeResult(step, "ok" if good else "fail", rows=written.rows, tests=tests)
         if result.status == "fail":
             failed = [each for each in result.tests if each.outcome in {"fail", "error"}]
@@ -251,23 +251,14 @@ class _Building:
     ) -> tuple[TestResult, ...]:
         results = []
         for number, due in enumerate(step.tests):
-            result = run_test(cursor, due.test, self._graph)
+            result = run_test(cursor, due.test, self._locate)
             results.append(result)
             if result.outcome == "error":
                 break  # and with it the transaction
-            if due.test.store_failures and result.failures:
+            if result.stored:
                 kept.append((due, folder / f"{number}.parquet"))
                 save_failures(cursor, due.test, kept[-1][1])
         return tuple(results)
-
-    def _keep_failures(
-        self, step: Step, cursor: DuckDBPyConnection, kept: Sequence[tuple[DueTest, Path]]
-    ) -> dict[str, str]:
-        stored = {due.test.name: store_failures(cursor, due.test, path) for due, path in kept}
-        for due in step.tests:
-            if due.test.store_failures and due.test.name not in stored:
-                forget_failures(cursor, due.test)
-        return stored
 
     def _put_on_record(
         self,
@@ -305,6 +296,17 @@ class _Building:
         if offset is not None and offset >= refused.offset:
             place, hint = self._graph.locate(model.name, offset - refused.offset)
         return NodeResult(step, "error", message=message, place=place, hint=hint)
+
+
+def _keep_failures(
+    step: Step, cursor: DuckDBPyConnection, kept: Sequence[tuple[DueTest, Path]]
+) -> None:
+    for due, path in kept:
+        store_failures(cursor, due.test, path)
+    stored = {due.test.name for due, _ in kept}
+    for due in step.tests:
+        if due.test.store_failures and due.test.name not in stored:
+            forget_failures(cursor, due.test)
 
 
 def _recorded(node: str, made: Made) -> tuple[str, ...]:

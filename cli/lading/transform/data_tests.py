@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError
 from lading.transform.files import DEFAULT_SCHEMA
@@ -53,8 +53,9 @@ class DataTest:
     tags: tuple[str, ...] = ()
     description: str = ""
     order: str = ""
-    wish: Wish | None = field(default=None, repr=False, compare=False)
-    fragments: tuple[Fragment, ...] = field(default=(), repr=False, compare=False)
+    # Of any type to those who keep tests from run to run: these two are not kept.
+    wish: Any = field(default=None, repr=False, compare=False)
+    fragments: Any = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def location(renderer: Renderer, test: DataTest, offset: int) -> tuple[Place, st
     place, hint = renderer.origin(test.wish, offset) if test.wish else (test.place, None)
     if test.test == SINGULAR:
         return place, hint
-    around = [each for each in test.fragments if _is_in(each.sql, test.sql, offset)]
+    fragments: tuple[Fragment, ...] = test.fragments
+    around = [each for each in fragments if _is_in(each.sql, test.sql, offset)]
     return min(around, key=lambda each: len(each.sql)).place if around else test.place, hint
 
 

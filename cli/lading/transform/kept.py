@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lading.project.cache import entry_key
@@ -101,7 +102,8 @@ def keep_tests(
     tests: tuple[DataTest, ...],
 ) -> None:
     """Keep data tests that nothing is wrong with."""
-    cache.put("tests", _tests_key(project, everything, run_started_at), tests)
+    bare = tuple(replace(test, wish=None, fragments=()) for test in tests)
+    cache.put("tests", _tests_key(project, everything, run_started_at), bare)
 
 
 def _tests_key(project: Project, everything: str, run_started_at: str) -> str:

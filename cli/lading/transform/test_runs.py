@@ -9,9 +9,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lading.errors import Place
-from lading.transform.data_tests import DataTest, location
+from lading.transform.data_tests import DataTest
 from lading.transform.kept_failures import stored_relation
-from lading.transform.render import Renderer
 from lading.transform.statements import explained
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["pass", "warn", "fail", "error"]
 Row = tuple[str, ...]
+# Where the character at an offset of a test's SQL was written, and a hint.
+Locate = Callable[[DataTest, int], tuple[Place, str | None]]
 
 SAMPLED_ROWS = 5
 COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
@@ -65,7 +66,7 @@ class Asked:
         return own if 0 <= own <= len(self.test) else None
 
 
-def run_test(cursor: DuckDBPyConnection, test: DataTest, renderer: Renderer) -> TestResult:
+def run_test(cursor: DuckDBPyConnection, test: DataTest, locate: Locate) -> TestResult:
     """Count the failing rows of a test, and fetch a few of them if they are too many.
 
     The cursor may be in a transaction, which is neither begun nor ended here. DuckDB gives up a
@@ -87,7 +88,7 @@ def run_test(cursor: DuckDBPyConnection, test: DataTest, renderer: Renderer) -> 
             asked = _sampling(test)
             sample = _sample(cursor, asked.sql)
     except duckdb.Error as error:
-        return _failed(renderer, test, error, asked, perf_counter() - started)
+        return _failed(locate, test, error, asked, perf_counter() - started)
     if outcome == "pass":
         return TestResult(test, outcome, failures, seconds=perf_counter() - started)
     stored = stored_relation(test) if test.store_failures else ""
@@ -141,10 +142,10 @@ def _message(test: DataTest, outcome: Outcome, failures: int, stored: str) -> st
 
 
 def _failed(
-    renderer: Renderer, test: DataTest, error: Exception, asked: Asked, seconds: float
+    locate: Locate, test: DataTest, error: Exception, asked: Asked, seconds: float
 ) -> TestResult:
     message, offset = explained(error, asked.sql)
     place, hint = test.place, None
     if (own := asked.offset(offset)) is not None:
-        place, hint = location(renderer, test, own)
+        place, hint = locate(test, own)
     return TestResult(test, "error", 0, message, place, hint, seconds)

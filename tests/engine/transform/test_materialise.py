@@ -10,6 +10,7 @@ import pytest
 from lading.errors import Place
 from lading.transform.build import NodeResult, Way
 from lading.transform.build import build as carry_out
+from lading.transform.data_tests import DataTest
 from lading.transform.graph import Graph
 from lading.transform.making import Wanted, plan
 from lading.transform.standing import standing
@@ -40,7 +41,9 @@ def build(
     there = standing(connection, others, {})
     run_id = f"run-{next(_runs)}"
     steps = plan(graph, [], there, Wanted(frozenset(nodes), **wanted), run_id)
-    return carry_out(graph, connection, steps, Way(run_id, jobs, keep_going), on_node=on_node)
+    return carry_out(
+        graph, connection, steps, Way(run_id, jobs, keep_going), locate=nowhere, on_node=on_node
+    )
 
 
 CHAIN = {
@@ -48,6 +51,10 @@ CHAIN = {
     "models/marts/b.sql": "{{ config(materialized='table') }} select x * 10 as x from staging.a",
     "models/marts/c.sql": "select sum(x)::int as x from {{ ref('b') }}",
 }
+
+
+def nowhere(test: DataTest, offset: int) -> tuple[Place, str | None]:
+    return test.place, None
 
 
 def _name(result: NodeResult) -> str:
