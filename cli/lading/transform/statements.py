@@ -81,7 +81,7 @@ def read_statement(text: str) -> Statement:
         return Statement(text, faults=(count,))
     dialect = Dialect.get_or_raise(DIALECT)
     try:
-        with _silent():
+        with silent():
             tokens = dialect.tokenize(text)
             end = _end(tokens)
             if count > 1:
@@ -117,7 +117,7 @@ def _number_of_statements(text: str) -> int | Fault:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep sqlglot from writing to stderr about SQL that it does not know."""
     logger = logging.getLogger("sqlglot")
     before, logger.disabled = logger.disabled, True
