@@ -37,12 +37,12 @@ FIRST_MADE_WITH_OTHERS = frozenset({"nullif", "argmax", "argmin"})
 DECODERS = frozenset(
     {"fromjson", "from_json", "from_json_strict", "json_transform", "json_transform_strict"}
 )
-EXTRACTS = frozenset({"jsonextract", "jsonextractscalar", "json_value", "jsonvalue"})
-TOLD_OF_JSON = frozenset({"jsontype", "json_array_length", "jsonkeys", "json_keys", "json_exists"})
-ELEMENTS = frozenset(
-    {"list_extract", "array_extract", "list_element", "structextract", "map_extract_value"}
-)
-TRANSFORMS = frozenset({"transform", "list_apply", "array_transform", "array_apply", "apply"})
+EXTRACTED = "jsonextract jsonextractscalar json_extract json_extract_string json_value"
+TOLD = "jsontype json_type jsonkeys json_keys json_exists json_array_length"
+PARTS = "list_extract array_extract list_element structextract struct_extract map_extract_value"
+TRANSFORMED = "transform list_transform list_apply array_transform array_apply apply"
+EXTRACTS, TOLD_OF_JSON = frozenset(EXTRACTED.split()), frozenset(TOLD.split())
+ELEMENTS, TRANSFORMS = frozenset(PARTS.split()), frozenset(TRANSFORMED.split())
 REDUCTIONS = frozenset({"list_reduce", "array_reduce", "reduce"})
 RANKS = frozenset({"rownumber", "rank", "denserank", "percentrank", "cumedist", "ntile"})
 
