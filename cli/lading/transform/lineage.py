@@ -105,6 +105,6 @@ def _before(lineage: Sequence[ColumnLineage], here: Origin) -> Iterator[Origin]:
 
 def _same(step: str, asked: str) -> bool:
     """Whether a step that a query builds can be meant by one that is asked for."""
-    if step == KEYS:
-        return asked == KEYS
+    if KEYS in (step, asked):
+        return step == asked
     return step == asked or ANY_KEY in (step, asked) or asked == ELEMENT

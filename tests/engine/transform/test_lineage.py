@@ -9,7 +9,7 @@ import duckdb
 import pytest
 import yaml
 
-from lading.transform.lineage import ColumnLineage, Origin, column_lineage, trace
+from lading.transform.lineage import ColumnLineage, Origin, column_lineage
 
 CASES = Path(__file__).parent / "cases" / "lineage" / "queries.yml"
 KEYS = {"title", "known", "unknown", "sql", "lineage", "differs"}
