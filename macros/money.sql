@@ -15,6 +15,22 @@
     end
 {%- endmacro %}
 
+{#
+    An amount in a currency's smallest unit in its major one, such as cents in dollars: exact, a
+    DECIMAL of 18 decimals. ISO 4217 says which currencies do not have a hundred units in one.
+#}
+{% macro in_major_unit(amount, currency) -%}
+    {{ amount }} * case
+        when {{ currency }} in (
+            'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI',
+            'VND', 'VUV', 'XAF', 'XOF', 'XPF'
+        )
+            then 1
+        when {{ currency }} in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 0.001
+        else 0.01
+    end
+{%- endmacro %}
+
 {# A DECIMAL as text, without the zeros that only fill its scale: 12.5, 100, 0. #}
 {% macro plain_text(amount) -%}
     rtrim(rtrim({{ amount }}::VARCHAR, '0'), '.')
