@@ -284,9 +284,8 @@ def _moment(now: str | None, otherwise: str) -> str:
 def _renderer(project: Project, graph: Graph, variables: Mapping[str, Any] | None) -> Renderer:
     if not variables:
         return graph.compiler.renderer
-    files = {name: graph.compiler.wish(name).model for name in graph.models}
     changed = replace(project, variables={**project.variables, **variables})
-    return Renderer(changed, files)
+    return Renderer(changed, graph.compiler.renderer.files)
 
 
 def _given(

@@ -12,13 +12,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.engine.building import build
 
 from lading.project.environment import Environment
 from lading.project.load import load_project
 from lading.project.model import Project
 from lading.starter import files
 from lading.transform.graph import Graph, load_graph
-from lading.transform.materialise import build
 from lading.transform.resources import resource_sql, rows
 from lading.warehouse.tables import prepare
 
@@ -120,8 +120,12 @@ class Landing:
 
     def failures(self, *models: str) -> dict[str, str]:
         """Make these models, in the graph's order; those that failed, with their messages."""
-        results = build(self.graph, self.connection, models)
-        return {each.model.name: each.message for each in results if each.status == "error"}
+        results = build(self.graph, self.connection, models, force=True)
+        return {
+            each.node.removeprefix("model."): each.message
+            for each in results
+            if each.status == "error"
+        }
 
     def table(self, relation: str) -> list[Json]:
         """The rows of a model, in an order of their own."""

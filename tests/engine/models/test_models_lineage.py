@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from tests.engine.building import build
 from tests.engine.models.conftest import NOW, STREAMS
 
 from lading.mapping.paths import read_paths
@@ -17,7 +18,6 @@ from lading.project.load import load_project
 from lading.project.model import Project
 from lading.transform.graph import Graph, load_graph
 from lading.transform.lineage import ColumnLineage, Origin, column_lineage, trace
-from lading.transform.materialise import build
 from lading.transform.resources import resource_sql
 from lading.warehouse.tables import prepare
 

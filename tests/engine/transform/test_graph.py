@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.engine.building import build
 
 from lading.errors import Place
 from lading.transform.marks import marked, unmarked
-from lading.transform.materialise import build
 from lading.transform.templates import Source, Templates
 
 if TYPE_CHECKING:

@@ -1,49 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from tests.engine.building import build
 
 from lading.errors import Place
-from lading.transform.build import NodeResult, Way
-from lading.transform.build import build as carry_out
-from lading.transform.data_tests import DataTest
+from lading.transform.build import NodeResult
 from lading.transform.graph import Graph
-from lading.transform.making import Wanted, plan
-from lading.transform.standing import standing
-from lading.warehouse.tables import prepare
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from tests.engine.transform.conftest import MakeGraph
-
-_runs = count()
-
-
-def build(
-    graph: Graph,
-    connection: DuckDBPyConnection,
-    names: Iterable[str] | None = None,
-    *,
-    jobs: int = 1,
-    keep_going: bool = True,
-    on_node: Callable[[NodeResult], None] | None = None,
-    **wanted: bool,
-) -> tuple[NodeResult, ...]:
-    """Make what is stale of these models, or of all."""
-    prepare(connection, [])
-    models = [model for model in graph.models.values() if not model.is_resource]
-    nodes = {model.id for model in models} if names is None else {f"model.{x}" for x in names}
-    others = [other for model in models for other in model.others]
-    there = standing(connection, others, {})
-    run_id = f"run-{next(_runs)}"
-    steps = plan(graph, [], there, Wanted(frozenset(nodes), **wanted), run_id)
-    return carry_out(
-        graph, connection, steps, Way(run_id, jobs, keep_going), locate=nowhere, on_node=on_node
-    )
 
 
 CHAIN = {
@@ -51,10 +20,6 @@ CHAIN = {
     "models/marts/b.sql": "{{ config(materialized='table') }} select x * 10 as x from staging.a",
     "models/marts/c.sql": "select sum(x)::int as x from {{ ref('b') }}",
 }
-
-
-def nowhere(test: DataTest, offset: int) -> tuple[Place, str | None]:
-    return test.place, None
 
 
 def _name(result: NodeResult) -> str:

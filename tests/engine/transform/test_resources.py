@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engine.building import build
 
 from lading.errors import DatabaseError, UserError
 from lading.transform.graph import load_graph
-from lading.transform.materialise import build
 from lading.transform.resources import resource_rows, resource_sql, rows
 
 if TYPE_CHECKING:

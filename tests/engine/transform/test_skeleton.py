@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from tests.engine.building import build
 
 from lading.project.environment import Environment
 from lading.project.load import load_project
 from lading.transform.graph import load_graph
-from lading.transform.materialise import build
 from lading.transform.properties import Column
 from lading.transform.skeleton import Bound, bind, contract_problems, skeleton, type_names
 from lading.warehouse.tables import prepare
