@@ -65,7 +65,7 @@ def load_project(
     files = _Files(root, settings)
     connections = _connections(document, environment)
     found.extend(files.problems)
-    found.extend(_check_database(document, chosen, files.models))
+    found.extend(_check_database(document, chosen, files.files_of_models()))
     found.extend(_check_sources(files.sources, connections))
     # Of a file that can't be read, nobody knows what streams it has.
     streams = None if files.broken["sources"] else frozenset(_stream_names(files.sources))
@@ -115,6 +115,13 @@ class _Files:
         tests = _folders(settings, "test-paths", "tests")
         self.data_tests = self._texts([f"{folder}/data" for folder in tests])
         self.unit_tests = self._documents([f"{folder}/models" for folder in tests], "unit_tests")
+
+    def files_of_models(self) -> Iterator[str]:
+        """The files that models are in: SQL, and properties files with roll-ups."""
+        yield from (model.file for model in self.models)
+        for document in self.properties:
+            if any("rollup" in entry for entry in document.data["models"]):
+                yield document.file
 
     def _documents(
         self,
@@ -203,9 +210,9 @@ def _target(
 
 
 def _check_database(
-    document: Document, target: Target, models: tuple[TextFile, ...]
+    document: Document, target: Target, files_of_models: Iterator[str]
 ) -> Iterator[Problem]:
-    folders = {Path(model.file).parts[1] for model in models if model.file.count("/") > 1}
+    folders = {Path(file).parts[1] for file in files_of_models if file.count("/") > 1}
     catalog = target.database.name.partition(".")[0]
     if catalog.casefold() in SCHEMAS | {folder.casefold() for folder in folders}:
         yield Problem(
