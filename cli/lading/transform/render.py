@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class Renderer:
         self._words = words(project, files)
         self._kinds = project.kinds
         self._macros, trees, problems = read_macros(self._templates, project.macros)
-        self._checked: dict[Source, tuple[Said, ...]] = {}
+        self._checked: dict[ModelFile, tuple[Said, ...]] = {}
         found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
         self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
 
@@ -66,11 +66,19 @@ class Renderer:
         Raises:
             UserError: with everything that is wrong with the template.
         """
+        try:
+            return self._render(wish)
+        except UserError as error:
+            if not wish.model.lines:
+                raise
+            raise UserError(problems=_at_home(wish.model, error.problems)) from error
+
+    def _render(self, wish: Wish) -> Rendered:
         source = Source(wish.model.file, wish.model.text)
         notes = Notes(self, wish.model)
-        if source not in self._checked:
-            self._checked[source] = self._check(source, wish.model)
-        for said in self._checked[source]:
+        if wish.model not in self._checked:
+            self._checked[wish.model] = self._check(source, wish.model)
+        for said in self._checked[wish.model]:
             notes.reads(said.meaning, said.line)
         sql = self._run(source, wish, notes, with_marks=False)
         return Rendered(
@@ -84,6 +92,10 @@ class Renderer:
     def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
         """Where the character at `offset` of the rendered SQL was written: a place in the
         model's file, and a hint that names the macro's when a macro wrote it."""
+        place, hint = self._origin(wish, offset)
+        return wish.model.at_home(place), hint
+
+    def _origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
         source = Source(wish.model.file, wish.model.text)
         nowhere = Place(source.file), None
         try:
@@ -116,7 +128,7 @@ class Renderer:
         take another way through it."""
         checks = self._checks(source.file, model, self._kinds.get(model.name))
         tree = self._templates.parse(source)
-        if problems := checks.problems(tree):
+        if problems := (*model.faults, *checks.problems(tree)):
             raise UserError(problems=problems)
         return tuple(checks.said(tree)) if model.is_resource else ()
 
@@ -170,7 +182,8 @@ class Notes:
     def reads(self, meaning: object, line: int | None) -> None:
         """Note that the model reads another one or a stream, if that is what a word means."""
         if isinstance(meaning, ModelFile):
-            self.refs.setdefault(meaning.name, Place(self.model.file, line))
+            place = Place(self.model.file, line)
+            self.refs.setdefault(meaning.name, self.model.at_home(place))
         elif isinstance(meaning, SourceTable):
             self.sources.setdefault(meaning)
 
@@ -178,6 +191,14 @@ class Notes:
         """Note settings; those of a later `config` win."""
         tags = dict.fromkeys((*self.config.tags, *config.tags))
         self.config = Config(config.materialized or self.config.materialized, tuple(tags))
+
+
+def _at_home(model: ModelFile, problems: Iterable[Problem]) -> Iterator[Problem]:
+    for each in problems:
+        if each.place is None or each in model.faults:
+            yield each
+        else:
+            yield replace(each, place=model.at_home(each.place))
 
 
 Step = tuple[str, int]
