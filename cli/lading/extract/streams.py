@@ -62,10 +62,10 @@ class Stream:
 def read_streams(project: Project) -> tuple[Stream, ...]:
     """All streams of the project, in the order of the files."""
     return tuple(
-        _stream(document, at, source["connection"], stream)
+        _stream(document, at, source.get("connection", ""), stream)
         for document in project.sources
         for number, source in enumerate(document.data["sources"])
-        for index, stream in enumerate(source["streams"])
+        for index, stream in enumerate(source.get("streams", ()))
         for at in [("sources", number, "streams", index)]
     )
 
@@ -74,7 +74,7 @@ def check_streams(project: Project) -> Iterator[Problem]:
     """What the schema of sources can't see: dimensions and widths that don't fit together."""
     for document in project.sources:
         for number, source in enumerate(document.data["sources"]):
-            for index, stream in enumerate(source["streams"]):
+            for index, stream in enumerate(source.get("streams", ())):
                 yield from _check(document, ("sources", number, "streams", index), stream)
 
 

@@ -31,7 +31,8 @@ SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\
 # What a database's file is called up to its first dot is its catalog's name in DuckDB; one of
 # these, in capital or small letters, would make names ambiguous.
 SCHEMAS = frozenset(
-    {"raw", "raw_history", "lading", "main", "temp", "system", "pg_catalog", "information_schema"}
+    {"raw", "raw_history", "files", "lading", "main"}
+    | {"temp", "system", "pg_catalog", "information_schema"}
 )
 STORAGE_VERSION = "v1.0.0"
 
@@ -291,6 +292,9 @@ def _check_sources(
     for document in sources:
         for index, source in enumerate(document.data["sources"]):
             at: tuple[str | int, ...] = ("sources", index)
+            if "files" in source:
+                yield from _check_no_streams(document, at, source)
+                continue
             if source["connection"] not in anthropic:
                 message = f"there is no Anthropic connection '{source['connection']}'"
                 hint = nearest(source["connection"], anthropic)
@@ -303,8 +307,18 @@ def _check_sources(
                 seen.setdefault(key, str(place))
 
 
+def _check_no_streams(
+    document: Document, at: tuple[str | int, ...], source: Mapping[str, Any]
+) -> Iterator[Problem]:
+    for key in ("connection", "streams"):
+        if key in source:
+            message = f"a source of files has no {key}"
+            hint = "a source has either a connection and its streams, or files: make two of it"
+            yield Problem(message, document.key_place(*at, key), hint)
+
+
 def _stream_names(sources: tuple[Document, ...]) -> Iterator[str]:
     for document in sources:
         for source in document.data["sources"]:
-            for stream in source["streams"]:
+            for stream in source.get("streams", ()):
                 yield stream["name"]
