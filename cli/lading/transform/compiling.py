@@ -13,7 +13,7 @@ from lading.transform.properties import Properties
 from lading.transform.render import Rendered, Renderer, Wish
 from lading.transform.selectors import sample_selector
 from lading.transform.statements import Statement, TableName, read_statement
-from lading.transform.words import RAW, Materialization, SourceTable
+from lading.transform.words import Materialization, SourceTable
 
 if TYPE_CHECKING:
     from lading.project.model import Project
@@ -49,10 +49,9 @@ class Compiler:
         self._models = {
             (file.schema.casefold(), name.casefold()): name for name, file in files.items()
         }
-        self._streams = {
-            stream.casefold(): SourceTable(source, stream)
-            for source, streams in reversed(tuple(self.renderer.streams.items()))
-            for stream in streams
+        self._tables = {
+            (table.schema, table.stream.casefold()): table
+            for table in reversed(self.renderer.tables)
         }
 
     def wish(self, name: str) -> Wish:
@@ -111,7 +110,7 @@ class Compiler:
         readings: tuple[Reading, ...],
     ) -> Model:
         properties = self._properties.get(file.name, Properties())
-        plain = (self._stream_named(table) for table in statement.tables)
+        plain = (self._source_named(table) for table in statement.tables)
         sources = {*rendered.sources, *(table for table in plain if table is not None)}
         return Model(
             name=file.name,
@@ -133,10 +132,10 @@ class Compiler:
         schema = table.schema or DEFAULT_SCHEMA
         return self._models.get((schema.casefold(), table.name.casefold()))
 
-    def _stream_named(self, table: TableName) -> SourceTable | None:
-        if table.schema.casefold() != RAW or table.catalog.casefold() not in {"", self._catalog}:
+    def _source_named(self, table: TableName) -> SourceTable | None:
+        if table.catalog.casefold() not in {"", self._catalog}:
             return None
-        return self._streams.get(table.name.casefold())
+        return self._tables.get((table.schema.casefold(), table.name.casefold()))
 
 
 def _no_kind(file: ModelFile) -> Problem:

@@ -115,9 +115,9 @@ class Renderer:
         return Problem(fault.message, place, hint, fault.severity)
 
     @property
-    def streams(self) -> Mapping[str, tuple[str, ...]]:
-        """The streams of each source."""
-        return self._words.streams
+    def tables(self) -> tuple[SourceTable, ...]:
+        """The streams and files of all sources."""
+        return tuple(table for each in self._words.sources.values() for table in each.values())
 
     def ask(self, model: ModelFile, word: str, args: tuple[Any, ...], named: Any) -> Any:
         """What a word means in a model."""
