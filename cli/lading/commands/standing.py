@@ -50,7 +50,7 @@ def _show_runs(runs: Sequence[PastRun]) -> None:
 
 
 def _show_freshness(standings: Sequence[Standing]) -> None:
-    from lading.extract.freshness import span_text
+    from lading.project.spans import span_text
 
     def said(span: timedelta | None) -> str:
         return "-" if span is None else span_text(span)

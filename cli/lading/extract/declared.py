@@ -64,7 +64,7 @@ def _asking(
 def _declared(project: Project) -> Iterator[tuple[Document, KeyPath, str, Mapping[str, Any]]]:
     for document in project.sources:
         for number, source in enumerate(document.data["sources"]):
-            for index, stream in enumerate(source["streams"]):
+            for index, stream in enumerate(source.get("streams", ())):
                 if "extracts" in stream:
                     at = ("sources", number, "streams", index, "extracts")
-                    yield document, at, source["connection"], stream
+                    yield document, at, source.get("connection", ""), stream

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from lading.extract.plan import CONTROL_TOTALS, Extract
-from lading.extract.streams import WIDTHS, Limits
+from lading.extract.streams import WIDTHS
+from lading.project.spans import Limits, judged, span_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -92,26 +93,6 @@ def behind(extract: Extract, up_to: datetime, now: datetime) -> timedelta:
     """
     waits = timedelta(0) if extract.stream.has_current_period else WIDTHS[extract.width]
     return max(now - up_to - waits, timedelta(0))
-
-
-def judged(behind: timedelta, limits: Limits | None) -> State:
-    """What limits make of it; a limit that is just reached is not exceeded."""
-    if limits is not None and limits.error_after is not None and behind > limits.error_after:
-        return "error"
-    if limits is not None and limits.warn_after is not None and behind > limits.warn_after:
-        return "warn"
-    return "ok"
-
-
-def span_text(span: timedelta) -> str:
-    """A span as people say it, in its two largest units: `3d 4h`, `5h 20m`, `12m`."""
-    minutes = int(span.total_seconds()) // 60
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days}d {hours}h" if hours else f"{days}d"
-    if hours:
-        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
-    return f"{minutes}m"
 
 
 def landed_up_to(connection: DuckDBPyConnection) -> UpTo:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lading.errors import Place, Problem, nearest
 from lading.project.documents import Document
 from lading.project.model import Project
+from lading.project.spans import Limits, read_limits, read_span
 
 Width = Literal["1d", "1h", "1m"]
 WIDTHS: Mapping[str, timedelta] = {
@@ -24,14 +25,6 @@ MAX_AGE = "1d"
 # What a stream says that only makes sense with periods, or only with a whole list.
 OF_PERIODS = ("params", "beta", "current_period", "lookback", "control_totals")
 OF_LISTS = ("query", "max_age")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far behind a stream may be before that is a warning, and before it is an error."""
-
-    warn_after: timedelta | None
-    error_after: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +62,10 @@ class Stream:
 def read_streams(project: Project) -> tuple[Stream, ...]:
     """All streams of the project, in the order of the files."""
     return tuple(
-        _stream(document, at, source["connection"], stream)
+        _stream(document, at, source.get("connection", ""), stream)
         for document in project.sources
         for number, source in enumerate(document.data["sources"])
-        for index, stream in enumerate(source["streams"])
+        for index, stream in enumerate(source.get("streams", ()))
         for at in [("sources", number, "streams", index)]
     )
 
@@ -81,15 +74,14 @@ def check_streams(project: Project) -> Iterator[Problem]:
     """What the schema of sources can't see: dimensions and widths that don't fit together."""
     for document in project.sources:
         for number, source in enumerate(document.data["sources"]):
-            for index, stream in enumerate(source["streams"]):
+            for index, stream in enumerate(source.get("streams", ())):
                 yield from _check(document, ("sources", number, "streams", index), stream)
 
 
 def _check(
     document: Document, at: tuple[str | int, ...], stream: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    limits = _limits(stream.get("freshness", {}))
-    if limits.warn_after and limits.error_after and limits.warn_after > limits.error_after:
+    if read_limits(stream.get("freshness", {})).never_warn:
         place = document.place(*at, "freshness", "warn_after")
         yield Problem("warn_after is longer than error_after: nobody would be warned", place)
     if stream["iterate"] == "snapshot":
@@ -155,19 +147,14 @@ def _stream(
         page_sizes=_page_sizes(stream.get("page_size"), widths),
         beta=stream.get("beta", {}),
         has_current_period=stream.get("current_period", "included") == "included",
-        lookback=_span(stream.get("lookback", LOOKBACK)),
+        lookback=read_span(stream.get("lookback", LOOKBACK)),
         place=document.place(*at),
         control_totals=tuple(stream.get("control_totals", ())),
         values={name: tuple(known) for name, known in stream.get("values", {}).items()},
-        freshness=_limits(stream["freshness"]) if "freshness" in stream else None,
+        freshness=read_limits(stream["freshness"]) if "freshness" in stream else None,
         query={name: _as_text(value) for name, value in stream.get("query", {}).items()},
-        max_age=_span(stream.get("max_age", MAX_AGE)),
+        max_age=read_span(stream.get("max_age", MAX_AGE)),
     )
-
-
-def _limits(freshness: Mapping[str, str]) -> Limits:
-    warn, error = (freshness.get(each) for each in ("warn_after", "error_after"))
-    return Limits(_span(warn) if warn else None, _span(error) if error else None)
 
 
 def _page_sizes(size: int | Mapping[str, int] | None, widths: Iterable[str]) -> Mapping[str, int]:
@@ -179,8 +166,3 @@ def _page_sizes(size: int | Mapping[str, int] | None, widths: Iterable[str]) -> 
 def _as_text(value: Any) -> str:
     """A value as a query string has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _span(text: str) -> timedelta:
-    number = int(text[:-1])
-    return timedelta(days=number) if text.endswith("d") else timedelta(hours=number)

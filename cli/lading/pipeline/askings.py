@@ -40,7 +40,7 @@ def askings_of_models(
         if stream.iterate == "snapshot"
         for name, model in graph.models.items()
         if (not model.is_resource or name in used)
-        and any(table.stream == stream.name for table in model.sources)
+        and any(table.stream == stream.name and not table.is_file for table in model.sources)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str
         kind, _, name = each.partition(".")
         if kind == "model":
             model = context.graph.models[name]
-            yield model.file, model.sql.strip()
+            yield str(PurePosixPath(model.file).with_name(f"{name}.sql")), model.sql.strip()
         elif kind == "test":
             yield f"tests/{name}.sql", tests[each].sql.strip()
         elif kind == "mapping":

@@ -57,8 +57,9 @@ class Cache:
         """Keep something for the next run."""
         import msgspec
 
-        self._used[f"{section}:{key}"] = msgspec.Raw(msgspec.msgpack.encode(value))
-        self._is_new = True
+        with suppress(OverflowError):  # a whole number beyond 64 bits is worked out each time
+            self._used[f"{section}:{key}"] = msgspec.Raw(msgspec.msgpack.encode(value))
+            self._is_new = True
 
     def save(self) -> None:
         """Write what was used or is new. An entry with a secret in it is never written."""

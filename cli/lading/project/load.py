@@ -33,7 +33,8 @@ SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\
 # What a database's file is called up to its first dot is its catalog's name in DuckDB; one of
 # these, in capital or small letters, would make names ambiguous.
 SCHEMAS = frozenset(
-    {"raw", "raw_history", "lading", "main", "temp", "system", "pg_catalog", "information_schema"}
+    {"raw", "raw_history", "files", "lading", "main"}
+    | {"temp", "system", "pg_catalog", "information_schema"}
 )
 STORAGE_VERSION = "v1.0.0"
 
@@ -69,7 +70,7 @@ def load_project(
     files = _Files(reader, settings)
     connections = _connections(document, environment)
     found.extend(files.problems)
-    found.extend(_check_database(document, chosen, files.models))
+    found.extend(_check_database(document, chosen, files.files_of_models()))
     found.extend(_check_sources(files.sources, connections))
     # Of a file that can't be read, nobody knows what streams it has.
     streams = None if files.broken["sources"] else frozenset(_stream_names(files.sources))
@@ -120,6 +121,13 @@ class _Files:
         tests = _folders(settings, "test-paths", "tests")
         self.data_tests = self._texts([f"{folder}/data" for folder in tests])
         self.unit_tests = self._documents([f"{folder}/models" for folder in tests], "unit_tests")
+
+    def files_of_models(self) -> Iterator[str]:
+        """The files that models are in: SQL, and properties files with roll-ups."""
+        yield from (model.file for model in self.models)
+        for document in self.properties:
+            if any("rollup" in entry for entry in document.data["models"]):
+                yield document.file
 
     def _documents(
         self,
@@ -224,9 +232,9 @@ def _target(
 
 
 def _check_database(
-    document: Document, target: Target, models: tuple[TextFile, ...]
+    document: Document, target: Target, files_of_models: Iterator[str]
 ) -> Iterator[Problem]:
-    folders = {Path(model.file).parts[1] for model in models if model.file.count("/") > 1}
+    folders = {Path(file).parts[1] for file in files_of_models if file.count("/") > 1}
     catalog = target.database.name.partition(".")[0]
     if catalog.casefold() in SCHEMAS | {folder.casefold() for folder in folders}:
         yield Problem(
@@ -308,6 +316,9 @@ def _check_sources(
     for document in sources:
         for index, source in enumerate(document.data["sources"]):
             at: tuple[str | int, ...] = ("sources", index)
+            if "files" in source:
+                yield from _check_no_streams(document, at, source)
+                continue
             if source["connection"] not in anthropic:
                 message = f"there is no Anthropic connection '{source['connection']}'"
                 hint = nearest(source["connection"], anthropic)
@@ -320,8 +331,18 @@ def _check_sources(
                 seen.setdefault(key, str(place))
 
 
+def _check_no_streams(
+    document: Document, at: tuple[str | int, ...], source: Mapping[str, Any]
+) -> Iterator[Problem]:
+    for key in ("connection", "streams"):
+        if key in source:
+            message = f"a source of files has no {key}"
+            hint = "a source has either a connection and its streams, or files: make two of it"
+            yield Problem(message, document.key_place(*at, key), hint)
+
+
 def _stream_names(sources: tuple[Document, ...]) -> Iterator[str]:
     for document in sources:
         for source in document.data["sources"]:
-            for stream in source["streams"]:
+            for stream in source.get("streams", ()):
                 yield stream["name"]

@@ -233,7 +233,7 @@ class _Building:
         if step.action != "make":
             return Written(None)
         if step.model is None:
-            from lading.transform.local_files import load
+            from lading.transform.local_tables import load
 
             return Written(load(cursor, self._files[step.node]))
         key = step.model.schema.lower(), step.model.name.lower()
@@ -295,6 +295,8 @@ class _Building:
         place, hint = Place(model.file), None
         if offset is not None and offset >= refused.offset:
             place, hint = self._graph.locate(model.name, offset - refused.offset)
+        elif not model.file.endswith(".sql"):
+            place, _ = self._graph.locate(model.name, 0)
         return NodeResult(step, "error", message=message, place=place, hint=hint)
 
 

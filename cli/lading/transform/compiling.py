@@ -16,7 +16,7 @@ from lading.transform.properties import Properties
 from lading.transform.render import Rendered, Renderer, Wish
 from lading.transform.selectors import sample_selector
 from lading.transform.statements import Statement, TableName, read_statement
-from lading.transform.words import RAW, SourceTable
+from lading.transform.words import SourceTable
 
 if TYPE_CHECKING:
     from lading.project.model import Project
@@ -65,10 +65,9 @@ class Compiler:
         self._models = {
             (file.schema.casefold(), name.casefold()): name for name, file in files.items()
         }
-        self._streams = {
-            stream.casefold(): SourceTable(source, stream)
-            for source, streams in reversed(tuple(self.renderer.streams.items()))
-            for stream in streams
+        self._tables = {
+            (table.schema, table.stream.casefold()): table
+            for table in reversed(self.renderer.tables)
         }
 
     def wish(self, name: str, *, incremental: bool = False) -> Wish:
@@ -157,7 +156,7 @@ class Compiler:
         for version in versions:
             sources.update(version.rendered.sources)
             for table in version.statement.tables:
-                stream = self._stream_named(table)
+                stream = self._source_named(table)
                 if stream is not None:
                     sources.add(stream)
                 elif self._is_other(table):
@@ -186,7 +185,7 @@ class Compiler:
         """Whether it is a relation of this database that is neither a model nor a source."""
         if table.catalog.casefold() not in {"", self._catalog}:
             return False
-        return self._model_named(table) is None and self._stream_named(table) is None
+        return self._model_named(table) is None and self._source_named(table) is None
 
     def _model_named(self, table: TableName) -> str | None:
         if table.catalog.casefold() not in {"", self._catalog}:
@@ -194,10 +193,10 @@ class Compiler:
         schema = table.schema or DEFAULT_SCHEMA
         return self._models.get((schema.casefold(), table.name.casefold()))
 
-    def _stream_named(self, table: TableName) -> SourceTable | None:
-        if table.schema.casefold() != RAW or table.catalog.casefold() not in {"", self._catalog}:
+    def _source_named(self, table: TableName) -> SourceTable | None:
+        if table.catalog.casefold() not in {"", self._catalog}:
             return None
-        return self._streams.get(table.name.casefold())
+        return self._tables.get((table.schema.casefold(), table.name.casefold()))
 
 
 def _no_kind(file: ModelFile) -> Problem:

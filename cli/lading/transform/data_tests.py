@@ -17,7 +17,7 @@ from lading.transform.test_entries import TestEntry, read_entry
 from lading.transform.test_names import WantedName, detail, identifier, unique_names
 from lading.transform.test_settings import Severity, TestSettings, TestTemplate
 from lading.transform.test_values import model_id, source_id
-from lading.transform.words import RAW, SourceTable
+from lading.transform.words import FILES, RAW, SourceTable
 
 if TYPE_CHECKING:
     from lading.project.documents import TextFile
@@ -80,7 +80,7 @@ def compile_tests(
     is known from `load_graph`, and so is what is wrong with the macros of generic tests.
     """
     compiler = _Compiler(project, graph)
-    for subject in (*_models(project, graph), *_streams(project, compiler.problems)):
+    for subject in (*_models(project, graph), *_sources(project, compiler.problems)):
         for written in subject.tests:
             compiler.generic(subject, written)
     for file in sorted(project.data_tests, key=lambda each: each.file):
@@ -133,14 +133,14 @@ def _models(project: Project, graph: Graph) -> Iterator[Subject]:
         yield Subject(model_id(name), name, relation, tests)
 
 
-def _streams(project: Project, problems: list[Problem]) -> Iterator[Subject]:
+def _sources(project: Project, problems: list[Problem]) -> Iterator[Subject]:
     for document in project.sources:
         for number, source in enumerate(document.data["sources"]):
-            for index, stream in enumerate(source["streams"]):
-                at = ("sources", number, "streams", index)
-                tests, more = written_tests(document, at, stream)
+            key, schema = ("files", FILES) if "files" in source else ("streams", RAW)
+            for index, each in enumerate(source[key]):
+                tests, more = written_tests(document, ("sources", number, key, index), each)
                 problems.extend(more)
-                table = SourceTable(source["name"], stream["name"])
+                table = SourceTable(source["name"], each["name"], schema)
                 relation = Relation(table.stream, table.relation)
                 label = identifier(table.source, table.stream)
                 yield Subject(source_id(table), label, relation, tests, "source")
@@ -159,10 +159,9 @@ class _Compiler:
             (file.schema.casefold(), name.casefold()): name
             for name, file in self._renderer.files.items()
         }
-        self._streams = {
-            stream.casefold(): SourceTable(source, stream)
-            for source, streams in reversed(tuple(self._renderer.streams.items()))
-            for stream in streams
+        self._tables = {
+            (table.schema, table.stream.casefold()): table
+            for table in reversed(self._renderer.tables)
         }
 
     def generic(self, subject: Subject, written: WrittenTest) -> None:
@@ -242,8 +241,8 @@ class _Compiler:
         if table.catalog.casefold() not in self._catalogs:
             return set()
         schema, name = (table.schema or DEFAULT_SCHEMA).casefold(), table.name.casefold()
-        if schema == RAW:
-            stream = self._streams.get(name)
+        if schema in {RAW, FILES}:
+            stream = self._tables.get((schema, name))
             return {source_id(stream)} if stream else set()
         if (model := self._models.get((schema, name))) is None:
             return set()

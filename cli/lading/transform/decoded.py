@@ -49,7 +49,7 @@ def known_fields(graph: Graph, stream: str) -> dict[str, Any] | None:
     }
     known: dict[str, Any] | None = None
     for model, decodings in models:
-        if any(source.stream == stream for source in model.sources):
+        if any(source.stream == stream and not source.is_file for source in model.sources):
             for each in decodings:
                 if each.column == PAYLOAD:
                     known = _united(known or {}, _fields(each.struct, maps))

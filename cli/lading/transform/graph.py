@@ -43,7 +43,10 @@ class Graph:
     def streams(self, name: str) -> frozenset[str]:
         """The streams that a model's content comes from, by whatever way."""
         return frozenset(
-            source.stream for each in self.ancestors([name]) for source in self.models[each].sources
+            source.stream
+            for each in self.ancestors([name])
+            for source in self.models[each].sources
+            if not source.is_file
         )
 
     def ancestors(self, names: Iterable[str]) -> frozenset[str]:

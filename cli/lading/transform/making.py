@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lading.transform.digests import digest
 from lading.transform.standing import Landed, Made, Standing
+from lading.transform.words import FILES
 
 if TYPE_CHECKING:
     from lading.transform.data_tests import DataTest
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 # A model is made and tested, a file loaded and tested; of what is there, tests alone may be due.
 Action = Literal["make", "test", "nothing"]
-FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,10 @@ def _problems(
     if model is None:
         place = document.place(*at, "name")
         yield Problem(f"there is no model '{name}'", place, nearest(name, files))
+    elif "rollup" in entry and not model.is_rollup:
+        place = document.key_place(*at, "rollup")
+        message = f"'{name}' has a file of its own, {model.file}, so it can't be a roll-up"
+        yield Problem(message, place, "leave rollup out, or remove the file")
     elif model.is_resource and "materialized" in (entry.get("config") or {}):
         place = document.key_place(*at, "config", "materialized")
         message = f"'{name}' is rendered for each mapping, and never made in the database"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class Renderer:
         self._words = words(project, files)
         self._kinds = project.kinds
         self._macros, trees, problems = read_macros(self._templates, project.macros)
-        self._checked: dict[Source, tuple[Said, ...]] = {}
+        self._checked: dict[Asker, tuple[Said, ...]] = {}
         self.tests: Mapping[str, Signature] = signatures(trees)
         self.unread_tests = frozenset(
             macro.name.removeprefix(TEST)
@@ -87,11 +87,19 @@ class Renderer:
         Raises:
             UserError: with everything that is wrong with the template.
         """
+        try:
+            return self._render(wish)
+        except UserError as error:
+            if not isinstance(wish.model, ModelFile) or not wish.model.lines:
+                raise
+            raise UserError(problems=_at_home(wish.model, error.problems)) from error
+
+    def _render(self, wish: Wish) -> Rendered:
         source = Source(wish.model.file, wish.model.text)
         notes = Notes(self, wish.model)
-        if source not in self._checked:
-            self._checked[source] = self._check(source, wish)
-        for said in self._checked[source]:
+        if wish.model not in self._checked:
+            self._checked[wish.model] = self._check(source, wish)
+        for said in self._checked[wish.model]:
             notes.reads(said.meaning, said.line)
         sql = self._run(source, wish, notes, with_marks=False)
         return Rendered(
@@ -107,6 +115,10 @@ class Renderer:
     def origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
         """Where the character at `offset` of the rendered SQL was written: a place in the
         model's file, and a hint that names the macro's when a macro wrote it."""
+        place, hint = self._origin(wish, offset)
+        return wish.model.at_home(place), hint
+
+    def _origin(self, wish: Wish, offset: int) -> tuple[Place, str | None]:
         source = Source(wish.model.file, wish.model.text)
         nowhere = Place(source.file), None
         try:
@@ -126,9 +138,9 @@ class Renderer:
         return Problem(fault.message, place, hint, fault.severity)
 
     @property
-    def streams(self) -> Mapping[str, tuple[str, ...]]:
-        """The streams of each source."""
-        return self._words.streams
+    def tables(self) -> tuple[SourceTable, ...]:
+        """The streams and files of all sources."""
+        return tuple(table for each in self._words.sources.values() for table in each.values())
 
     @property
     def files(self) -> Mapping[str, ModelFile]:
@@ -166,7 +178,8 @@ class Renderer:
         kind = self._kinds.get(model.name) if model.is_resource else None
         checks = self._checks(source.file, model, kind, frozenset(wish.context))
         tree = self._templates.parse(source)
-        if problems := checks.problems(tree):
+        faults = model.faults if isinstance(model, ModelFile) else ()
+        if problems := (*faults, *checks.problems(tree)):
             raise UserError(problems=problems)
         return tuple(checks.said(tree)) if model.is_resource else ()
 
@@ -234,7 +247,8 @@ class Notes:
     def reads(self, meaning: object, line: int | None) -> None:
         """Note that the model reads another one or a stream, if that is what a word means."""
         if isinstance(meaning, ModelFile):
-            self.refs.setdefault(meaning.name, Place(self.model.file, line))
+            place = Place(self.model.file, line)
+            self.refs.setdefault(meaning.name, self.model.at_home(place))
         elif isinstance(meaning, SourceTable):
             self.sources.setdefault(meaning)
 
@@ -245,6 +259,14 @@ class Notes:
 
 def _times(run_started_at: str) -> dict[str, str]:
     return {"run_started_at": run_started_at, "today": run_started_at[:10]}
+
+
+def _at_home(model: ModelFile, problems: Iterable[Problem]) -> Iterator[Problem]:
+    for each in problems:
+        if each.place is None or each in model.faults:
+            yield each
+        else:
+            yield replace(each, place=model.at_home(each.place))
 
 
 Step = tuple[str, int]

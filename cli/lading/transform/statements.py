@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ DIALECT = "duckdb"
 # What a model's SQL stands behind when it is made.
 OPENING = "CREATE TABLE model AS\n"
 HINT = "a model is one SELECT"
+# What DuckDB says of `sum(tokns) as tokns` when there is no column `tokns`.
+BEFORE_DEFINED = re.compile(r'Column "(.+)" referenced that exists in the SELECT clause - but this')
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,17 @@ def explained(error: Exception, sql: str) -> tuple[str, int | None]:
     except (ValueError, KeyError, TypeError):
         return text.split("\n\nLINE ")[0].strip(), None
     if "position" not in told:
-        return message, None
+        return _before_defined(message, sql)
     # DuckDB counts bytes.
     before = sql.encode()[: int(told["position"])]
     return message, len(before.decode(errors="ignore"))
+
+
+def _before_defined(message: str, sql: str) -> tuple[str, int | None]:
+    """The message that says which column is missing, where DuckDB talks of its alias instead and
+    gives no position. It stands before its alias."""
+    found = BEFORE_DEFINED.match(message)
+    if found is None:
+        return message, None
+    use = re.search(rf"(?<!\w){re.escape(found[1])}(?!\w)", sql, re.IGNORECASE)
+    return f'Referenced column "{found[1]}" not found in FROM clause!', use.start() if use else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lading.errors import UserError, nearest
+from lading.errors import Place, UserError, nearest
 
 Severity = Literal["error", "warn"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warn")
@@ -27,6 +27,10 @@ class TestTemplate:
     @property
     def is_resource(self) -> bool:
         return False
+
+    def at_home(self, place: Place) -> Place:
+        """A place in the text as the place in the file: the same."""
+        return place
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from lading.transform.test_settings import USAGE as CONFIG_OF_TESTS
 from lading.transform.test_settings import TestTemplate, settings_in_template
 
 RAW = "raw"
+FILES = "files"
 # Words in a variable's name that say that its value is not to be seen.
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)", re.I)
 
@@ -42,10 +43,11 @@ Asker = ModelFile | TestTemplate
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A stream of a source, as a model reads it."""
+    """A stream or a file of a source, as a model reads it."""
 
     source: str
     stream: str
+    schema: str = RAW
 
     @property
     def id(self) -> str:
@@ -54,8 +56,13 @@ class SourceTable:
 
     @property
     def relation(self) -> str:
-        """The table that the stream lands in, as SQL."""
-        return relation(RAW, self.stream)
+        """The table that it lands in, as SQL."""
+        return relation(self.schema, self.stream)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of the project."""
+        return self.schema == FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,8 @@ class Words:
     """The words, and all names that they may be said with."""
 
     files: Mapping[str, ModelFile]
-    streams: Mapping[str, tuple[str, ...]]
-    all_streams_known: bool
+    sources: Mapping[str, Mapping[str, SourceTable]]
+    all_sources_known: bool
     variables: Mapping[str, Any]
     environment: Mapping[str, str]
 
@@ -108,14 +115,16 @@ class Words:
         return found
 
     def source(self, name: str, stream: str, /) -> SourceTable:
-        if not self.all_streams_known:
+        if not self.all_sources_known:
             return SourceTable(name, stream)
-        if name not in self.streams:
-            raise UserError(f"there is no source '{name}'", hint=nearest(str(name), self.streams))
-        if stream not in self.streams[name]:
-            hint = nearest(str(stream), self.streams[name])
-            raise UserError(f"the source '{name}' has no stream '{stream}'", hint=hint)
-        return SourceTable(name, stream)
+        if name not in self.sources:
+            raise UserError(f"there is no source '{name}'", hint=nearest(str(name), self.sources))
+        tables = self.sources[name]
+        if stream not in tables:
+            kind = "file" if all(table.is_file for table in tables.values()) else "stream"
+            hint = nearest(str(stream), tables)
+            raise UserError(f"the source '{name}' has no {kind} '{stream}'", hint=hint)
+        return tables[stream]
 
     def var(self, name: str, /, *default: Any) -> Any:
         if len(default) > 1:
@@ -151,10 +160,13 @@ class Words:
 
 def words(project: Project, files: Mapping[str, ModelFile]) -> Words:
     """The words of a project."""
-    streams: dict[str, tuple[str, ...]] = {}
+    sources: dict[str, dict[str, SourceTable]] = {}
     for document in project.sources:
         for source in document.data["sources"]:
-            names = tuple(stream["name"] for stream in source["streams"])
-            streams[source["name"]] = streams.get(source["name"], ()) + names
+            tables = sources.setdefault(source["name"], {})
+            for key, schema in (("streams", RAW), ("files", FILES)):
+                for each in source.get(key, ()):
+                    table = SourceTable(source["name"], each["name"], schema)
+                    tables.setdefault(each["name"], table)
     all_known = "sources" not in project.unread
-    return Words(files, streams, all_known, project.variables, project.environment)
+    return Words(files, sources, all_known, project.variables, project.environment)

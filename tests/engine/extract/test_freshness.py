@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.errors import Place
-from lading.extract.freshness import freshness, judged, span_text
+from lading.extract.freshness import freshness
 from lading.extract.plan import CONTROL_TOTALS, Extract
-from lading.extract.streams import Limits, Stream
+from lading.extract.streams import Stream
+from lading.project.spans import Limits, judged, span_text
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)

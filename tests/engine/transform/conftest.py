@@ -15,6 +15,7 @@ from lading.project.environment import Environment
 from lading.project.load import load_project
 from lading.project.model import Project
 from lading.transform.graph import Graph, load_graph
+from lading.transform.local_files import LocalFile, local_files
 
 BASE = {
     "project.yml": """
@@ -35,6 +36,7 @@ BASE = {
 MakeProject = Callable[..., Project]
 MakeGraph = Callable[..., Graph]
 LoadGraph = Callable[..., tuple[Graph, list[str]]]
+MakeFile = Callable[..., LocalFile]
 
 
 @pytest.fixture
@@ -94,3 +96,27 @@ def database(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database file, open for writing."""
     with duckdb.connect(tmp_path / "claude.duckdb") as connection:
         yield connection
+
+
+def sources(*entries: str) -> str:
+    """A file of sources/ with the entries of files on lines of their own, from line 4 on."""
+    return "sources:\n  - name: company\n    files:\n" + "".join(
+        f"      - {entry}\n" for entry in entries
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path, project: MakeProject) -> MakeFile:
+    """Makes the one file of a project: its content, and its entry beside name and path."""
+
+    def make(path: str, content: str | bytes, entry: str = "") -> LocalFile:
+        full = tmp_path / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_bytes(content.encode() if isinstance(content, str) else content)
+        written = path.replace('"', '\\"')
+        text = sources(f'{{name: t, path: "{written}"{", " if entry else ""}{entry}}}')
+        files, problems = local_files(project({"sources/company.yml": text}))
+        assert problems == ()
+        return files[0]
+
+    return make

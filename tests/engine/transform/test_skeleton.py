@@ -272,9 +272,7 @@ def test_the_shipped_models_have_the_columns_that_they_are_built_with(
     found = bind(project, graph)
     assert found.problems == ()
     assert found.columns.keys() == graph.models.keys()
-    prepare(
-        database, [stream for each in graph.compiler.renderer.streams.values() for stream in each]
-    )
+    prepare(database, [table.stream for table in graph.compiler.renderer.tables])
     build(graph, database)
     for name, model in graph.models.items():
         if not model.is_resource:
