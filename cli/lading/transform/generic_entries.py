@@ -221,7 +221,8 @@ def _fragments(
         yield Fragment(where, written.place(*entry.where.path))
     for key, value in arguments.items():
         for path, text in _texts(value, entry.arguments[key].path):
-            yield from (Fragment(each, written.place(*path)) for each in {text, quoted(text)})
+            for sql in dict.fromkeys([text, quoted(text)]):
+                yield Fragment(sql, written.place(*path))
 
 
 def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

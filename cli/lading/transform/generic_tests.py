@@ -92,13 +92,13 @@ def accepted_values(
 
 def relationships(model: Relation, column_name: str, to: Relation, field: str) -> str:
     """Each value that no row of the other relation has, and how many rows have it."""
-    parent = f"parent.{quoted(field)}"
+    # Within the condition itself, a field that is not there would be taken for one of the model.
+    parent = f"WITH parent AS (SELECT {quoted(field)} AS id FROM {to.sql})\n"
     condition = (
         f"{column_name} IS NOT NULL\n"
-        f"  AND {column_name} NOT IN "
-        f"(SELECT {parent} FROM {to.sql} AS parent WHERE {parent} IS NOT NULL)"
+        f"  AND {column_name} NOT IN (SELECT parent.id FROM parent WHERE parent.id IS NOT NULL)"
     )
-    return _counted([column_name], model, condition)
+    return parent + _counted([column_name], model, condition)
 
 
 def expression(model: Relation, expression: str, column_name: str | None = None) -> str:

@@ -26,6 +26,8 @@ KEPT_BY_PARQUET = {
 }  # fmt: skip
 # The type of a column of NULLs alone, which no cast knows by this name.
 OF_NULLS = '"NULL"'
+# A type that text can't be turned back into.
+OF_NO_TEXT = "UNION("
 
 
 def stored_relation(test: DataTest) -> str:
@@ -44,17 +46,18 @@ def save_failures(cursor: DuckDBPyConnection, test: DataTest, path: Path) -> Non
     limit = "" if test.limit is None else f"\nLIMIT {test.limit}"
     rows = f"FROM (\n{test.sql}\n)"
     cursor.execute(f"SELECT * {rows} LIMIT 0")
-    columns = [(column[0], str(column[1])) for column in cursor.description or ()]
-    names = [f"column_{number}" for number in range(len(columns))]
+    types = {column[0]: str(column[1]) for column in cursor.description or ()}
+    names = [f"column_{number}" for number in range(len(types))]
     written = ", ".join(
         name if _is_kept(kind) else f"{name}::VARCHAR AS {name}"
-        for name, (_, kind) in zip(names, columns, strict=True)
+        for name, kind in zip(names, types.values(), strict=True)
     )
+    columns = json.dumps([(name, _stored_type(kind)) for name, kind in types.items()])
     path.parent.mkdir(parents=True, exist_ok=True)
     cursor.execute(
         f"COPY (SELECT {written} {rows} AS failing({', '.join(names)}){limit}) "
         f"TO {literal(str(path))} "
-        f"(FORMAT parquet, KV_METADATA {{columns: {literal(json.dumps(columns))}}})"
+        f"(FORMAT parquet, KV_METADATA {{columns: {literal(columns)}}})"
     )
 
 
@@ -67,7 +70,7 @@ def store_failures(connection: DuckDBPyConnection, test: DataTest, path: Path) -
     )
     columns = json.loads(connection.execute(metadata).fetchall()[0][0])
     read = ", ".join(
-        f"CAST(column_{number} AS {'INTEGER' if kind == OF_NULLS else kind}) AS {quoted(name)}"
+        f"CAST(column_{number} AS {kind}) AS {quoted(name)}"
         for number, (name, kind) in enumerate(columns)
     )
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
@@ -80,6 +83,12 @@ def store_failures(connection: DuckDBPyConnection, test: DataTest, path: Path) -
 def forget_failures(connection: DuckDBPyConnection, test: DataTest) -> None:
     """Drop the table of a test, if there is one: for a test that passes now."""
     connection.execute(f"DROP TABLE IF EXISTS {stored_relation(test)}")
+
+
+def _stored_type(kind: str) -> str:
+    if kind == OF_NULLS:
+        return "INTEGER"
+    return "VARCHAR" if OF_NO_TEXT in kind else kind
 
 
 def _is_kept(kind: str) -> bool:
