@@ -92,4 +92,4 @@ def _stored_type(kind: str) -> str:
 
 
 def _is_kept(kind: str) -> bool:
-    return kind.partition("(")[0] in KEPT_BY_PARQUET and not kind.endswith("]")
+    return kind.partition("(")[0] in KEPT_BY_PARQUET
