@@ -143,7 +143,6 @@ organizations as (
         max_by(organization_id, last_seen_at) as organization_id,
         max_by(name, last_seen_at) as name
     from {{ ref('organization_records') }}
-    where vanished_at is null
     group by connection
 ),
 
@@ -199,15 +198,19 @@ select
     'Generative AI' as ServiceSubcategory,
     billed.sku as SkuId,
     billed.meter as SkuMeter,
-    json_merge_patch(
-        '{}',
-        json_object(
-            'x_ContextWindow', billed.context_window,
-            'x_InferenceGeo', billed.inference_geo,
-            'x_Model', billed.model,
-            'x_ServiceTier', billed.service_tier
-        )
-    ) as SkuPriceDetails,
+    -- a patch leaves out what is null
+    nullif(
+        json_merge_patch(
+            '{}',
+            json_object(
+                'x_ContextWindow', billed.context_window,
+                'x_InferenceGeo', billed.inference_geo,
+                'x_Model', billed.model,
+                'x_ServiceTier', billed.service_tier
+            )
+        )::VARCHAR,
+        '{}'
+    )::JSON as SkuPriceDetails,
     billed.description as SkuPriceId,
     billed.workspace_id as SubAccountId,
     coalesce(

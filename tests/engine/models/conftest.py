@@ -53,10 +53,11 @@ class Landing:
         width: str = "1d",
         at: datetime = NOW,
         connection: str = "anthropic",
+        run: str = "run",
     ) -> None:
         """Buckets of a usage report, as an extract grouped like this got them."""
         request = {"path": USAGE, "bucket_width": width, "group_by": sorted(group_by)}
-        self._land("usage_messages", request, buckets, at, connection)
+        self._land("usage_messages", request, buckets, at, connection, run)
 
     def cost(
         self,
@@ -64,10 +65,11 @@ class Landing:
         *group_by: str,
         at: datetime = NOW,
         connection: str = "anthropic",
+        run: str = "run",
     ) -> None:
         """Buckets of a cost report."""
         request = {"path": COST, "bucket_width": "1d", "group_by": sorted(group_by)}
-        self._land("cost_report", request, buckets, at, connection)
+        self._land("cost_report", request, buckets, at, connection, run)
 
     def code(self, records: Iterable[Json | str], connection: str = "anthropic") -> None:
         """Records of the Claude Code report, of any days."""
@@ -91,32 +93,45 @@ class Landing:
         )
 
     def _land(
-        self, stream: str, request: Json, payloads: Iterable[Json | str], at: datetime, by: str
+        self,
+        stream: str,
+        request: Json,
+        payloads: Iterable[Json | str],
+        at: datetime,
+        by: str,
+        run: str = "run",
     ) -> None:
         landed = [(_text(each), *_period(each), next(self.ordinals)) for each in payloads]
         self.connection.execute(
             f"INSERT INTO raw.{stream} (payload, starting_at, ending_at, ordinal, "
             "connection, request, extracted_at, run_id) "
-            "SELECT unnest($1), unnest($2), unnest($3), unnest($4), $5, $6, $7, 'run'",
+            "SELECT unnest($1), unnest($2), unnest($3), unnest($4), $5, $6, $7, $8",
             [
                 *([row[n] for row in landed] for n in range(4)),
-                *(by, json.dumps(request), at.astimezone(UTC).replace(tzinfo=None)),
+                *(by, json.dumps(request), at.astimezone(UTC).replace(tzinfo=None), run),
             ],
         )
 
-    def build(self) -> None:
-        """Make the models of what has landed; every one has to succeed."""
+    def build(self, *models: str) -> None:
+        """Make these models, or those of which all has landed; every one has to succeed.
+
+        Models of several reports are made by name alone, with what they read.
+        """
         landed = {
             each for each in STREAMS if self.connection.table(f"raw.{each}").limit(1).fetchall()
         }
         # Models of lists read several of them.
         landed |= set(LISTS) if landed & set(LISTS) else set()
-        wanted = [
+        wanted = set(models) or {
             name
             for name, model in self.graph.models.items()
-            if not model.is_resource and self.graph.streams(name) & landed
-        ]
-        assert self.failures(*wanted) == {}
+            if not model.is_resource and set() < self.graph.streams(name) <= landed
+        }
+        assert self.failures(*self._with_what_they_read(wanted)) == {}
+
+    def _with_what_they_read(self, models: set[str]) -> set[str]:
+        read = {name for each in models for name in self.graph.models[each].depends_on}
+        return models if read <= models else self._with_what_they_read(models | read)
 
     def failures(self, *models: str) -> dict[str, str]:
         """Make these models, in the graph's order; those that failed, with their messages."""

@@ -166,7 +166,7 @@ def test_actors_days_organisations_and_connections_stay_apart(landing: Landing) 
     landing.code([record()], connection="second")
     landing.build()
     rows = landing.rows(KIND, startingDate="2026-01-01")
-    assert len(rows) == len(landing.table("marts.claude_code_by_actor_and_day")) == 7
+    assert len(rows) == len(landing.table("marts.claude_code_daily")) == 7
     assert all(row["core_metrics"]["num_sessions"] == 1 for row in rows)
 
 
@@ -208,7 +208,7 @@ def test_unknown_tools_are_counted_and_missing_counts_are_none(landing: Landing)
         "Skill tool": {"accepted": 3, "rejected": 5},
         "odd": {"accepted": 0, "rejected": 0},
     }
-    (day,) = landing.table("marts.claude_code_by_actor_and_day")
+    (day,) = landing.table("marts.claude_code_daily")
     assert (day["tool_actions_accepted"], day["tool_actions_rejected"]) == (3, 5)
 
 
@@ -243,7 +243,7 @@ def test_estimates_are_exact_to_the_last_decimal(landing: Landing, amounts: list
     (model,) = row["model_breakdown"]
     assert Decimal(model["estimated_cost"]["amount"]) == total
     assert row["estimated_cost_usd"] == total.scaleb(-2)
-    (day,) = landing.table("marts.claude_code_by_actor_and_day")
+    (day,) = landing.table("marts.claude_code_daily")
     assert day["estimated_cost_usd"] == total.scaleb(-2)
 
 
@@ -257,7 +257,7 @@ def test_an_estimate_in_another_currency_is_no_dollars(landing: Landing) -> None
         {"currency": "USD", "amount": 5},
     ]
     assert row["estimated_cost_usd"] is None
-    (day,) = landing.table("marts.claude_code_by_actor_and_day")
+    (day,) = landing.table("marts.claude_code_daily")
     assert day["estimated_cost_usd"] is None
     assert day["input_tokens"] == 3
 
@@ -309,7 +309,7 @@ def test_an_awkward_organisations_work_adds_up(landing: Landing) -> None:
         key: ", ".join(sorted({each["terminal_type"] for each in some}))
         for key, some in by_actor.items()
     }
-    days = landing.table("marts.claude_code_by_actor_and_day")
+    days = landing.table("marts.claude_code_daily")
     whole = figures(records)
     assert sum(day["lines_added"] for day in days) == whole["lines_of_code.added"]
     assert sum(day["output_tokens"] for day in days) == total(whole, ".tokens.output")

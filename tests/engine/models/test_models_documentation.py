@@ -28,6 +28,20 @@ def test_each_model_and_each_of_its_columns_is_described(landing: Landing) -> No
         assert [column.name for column in model.columns if not column.description] == [], name
 
 
+def test_columns_have_the_types_that_are_said_of_them(landing: Landing) -> None:
+    made = [name for name, model in landing.graph.models.items() if not model.is_resource]
+    assert landing.failures(*made) == {}
+    for name in made:
+        model = landing.graph.models[name]
+        described = landing.connection.execute(f"DESCRIBE {model.relation}").fetchall()
+        types = {column: data_type for column, data_type, *_ in described}
+        said = {column.name: column.data_type for column in model.columns}
+        if model.schema == "staging":
+            types = {column: types[column] for column, data_type in said.items() if data_type}
+            said = {column: data_type for column, data_type in said.items() if data_type}
+        assert said == types, name
+
+
 def test_figures_have_exact_types(landing: Landing) -> None:
     made = [name for name, model in landing.graph.models.items() if not model.is_resource]
     assert landing.failures(*made) == {}

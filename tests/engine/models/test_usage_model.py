@@ -99,7 +99,7 @@ def test_counters_beyond_the_doubles_stay_whole(landing: Landing) -> None:
         ],
         "model",
     )
-    landing.build()
+    landing.build("usage_by_day")
     first, second = landing.texts(KIND, startingDate=START)
     assert f'"uncached_input_tokens":{2**53 + 1},' in first
     assert f'"ephemeral_5m_input_tokens":{2**53 + 3}' in first
