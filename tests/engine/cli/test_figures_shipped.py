@@ -181,7 +181,7 @@ def test_mart_of_cost(synced: Synced, reckoning: Reckoning) -> None:
 def test_mart_of_claude_code(synced: Synced, reckoning: Reckoning) -> None:
     rows = synced.desk.query(
         "SELECT day, actor_name, num_sessions, lines_added, lines_removed, commits, pull_requests,"
-        " input_tokens, output_tokens, estimated_cost_usd FROM marts.claude_code_by_actor_and_day"
+        " input_tokens, output_tokens, estimated_cost_usd FROM marts.claude_code_daily"
     )
     expected = {}
     for key, work in reckoning.code(synced.now).items():

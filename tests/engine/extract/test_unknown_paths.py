@@ -105,7 +105,7 @@ def test_a_model_of_ones_own_adds_what_it_decodes(tmp_path: Path, graph: Graph) 
 def test_a_stream_that_nothing_decodes_is_not_known_at_all(tmp_path: Path, graph: Graph) -> None:
     for name in ("records", "models", "tools"):
         (tmp_path / f"models/staging/claude_code_{name}.sql").write_text("select 1 as one")
-    (tmp_path / "models/marts/claude_code_by_actor_and_day.sql").write_text("select 1 as one")
+    (tmp_path / "models/marts/claude_code_daily.sql").write_text("select 1 as one")
     (tmp_path / "models/resources/claude-code-analytics.sql").write_text("select 1 as one")
     assert known_fields(load(tmp_path), "claude_code") is None
     assert known_fields(graph, "claude_code") is not None
