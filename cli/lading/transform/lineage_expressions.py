@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lading.transform.decoded import ANY_KEY, ELEMENT
+from lading.transform.lineage_json import at_path, shape_of
 from lading.transform.lineage_scopes import Scope
-from lading.transform.lineage_values import KEYS, NOTHING, Value, listed, merged
+from lading.transform.lineage_values import KEYS, NOTHING, Value, list_of, listed, merged
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
 QUERIES = frozenset({"select", "subquery", "union", "except", "intersect", "values", "pivot"})
-SILENT = frozenset({"literal", "null", "boolean", "var", "datatype", "star", "identifier", "where"})
+SILENT = frozenset(
+    {"literal", "null", "boolean", "var", "datatype", "star", "identifier", "where", "exists"}
+)
 
 # Functions and operators by the names of sqlglot's classes, or their own where it has no class.
 # Those that give their first argument as it is, or a part of it:
@@ -92,6 +93,18 @@ class Evaluator:
         element = values.step(ELEMENT)
         return self.value(arguments[1].this, scope.with_parameters(names, [element, element]))
 
+    def arrow(self, node: exp.Expr, scope: Scope) -> Value:
+        """`j -> 'a'`, which sqlglot takes for a lambda where it is an argument."""
+        base = scope.resolve([node.expressions[0].name]) if len(node.expressions) == 1 else NOTHING
+        return self._behind_arrow(base, node.this, scope)
+
+    def _behind_arrow(self, base: Value, node: exp.Expr, scope: Scope) -> Value:
+        if node.key == "literal":
+            return at_path(base, node)
+        if node.key in EXTRACTS:
+            return at_path(self._behind_arrow(base, node.this, scope), node.expression)
+        return merged([base, self.value(node, scope)]).computed
+
     def column(self, node: exp.Expr, scope: Scope) -> Value:
         if node.this.key == "star":
             return NOTHING
@@ -153,7 +166,7 @@ class Evaluator:
         written = node.expressions
         if len(written) == 1 and written[0].key in QUERIES | {"comprehension"}:
             return listed(self.value(written[0], scope))
-        return _list_of(self.value(each, scope) for each in written)
+        return list_of(self.value(each, scope) for each in written)
 
     def comprehension(self, node: exp.Expr, scope: Scope) -> Value:
         element = self.value(node.args["iterator"], scope).step(ELEMENT)
@@ -212,14 +225,6 @@ def _as_column(name: exp.Expr) -> exp.Expr:
     return exp.Column(this=name.copy())
 
 
-def shape_of(text: str) -> Any:
-    """The struct that `from_json` is told."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
 def _is_error(node: exp.Expr | None) -> bool:
     return node is not None and function_name(node) == "error"
 
@@ -236,46 +241,7 @@ def _extracted(values: list[Value], arguments: list[exp.Expr]) -> Value:
     """A value within JSON; what can't be followed leads to the last that could."""
     if len(arguments) < 2:
         return values[0]
-    return _at_path(values[0], arguments[1])
-
-
-def _at_path(value: Value, path: exp.Expr) -> Value:
-    if path.key == "array":
-        return _list_of(_at_path(value, each) for each in path.expressions)
-    if path.key == "literal":
-        return _along(value, json_steps(path.name, is_text=path.is_string))
-    if path.key != "jsonpath":
-        return value.computed
-    steps = [_json_step(each) for each in path.expressions if each.key != "jsonpathroot"]
-    return _along(value, steps)
-
-
-def _json_step(part: exp.Expr) -> str | None:
-    if part.key not in {"jsonpathkey", "jsonpathsubscript"}:
-        return None
-    if part.key == "jsonpathsubscript":
-        return ELEMENT
-    return part.this if isinstance(part.this, str) else ANY_KEY
-
-
-def json_steps(path: str, *, is_text: bool = True) -> list[str | None]:
-    """The steps of a JSON path, pointer, key or index; None for one that is not followed."""
-    if not is_text:
-        return [ELEMENT]
-    if path.startswith("/"):
-        return [ELEMENT if part.isdecimal() else part for part in path[1:].split("/")]
-    if not path.startswith("$"):
-        return [path]
-    parts = re.findall(r'\[[^\]]*\]|\."([^"]*)"|\.([^.\["]+)|(.)', path[1:])
-    return [None if wrong else quoted or plain or ELEMENT for quoted, plain, wrong in parts]
-
-
-def _along(value: Value, steps: Iterable[str | None]) -> Value:
-    for step in steps:
-        if step is None:
-            return value.computed
-        value = value.step(step)
-    return value
+    return at_path(values[0], arguments[1])
 
 
 def _decoded(values: list[Value], arguments: list[exp.Expr]) -> Value:
@@ -315,10 +281,6 @@ def _told_of_json(values: list[Value], arguments: list[exp.Expr]) -> Value:
     return found.computed
 
 
-def _list_of(elements: Iterable[Value]) -> Value:
-    return Value(fields={f"[{at}]": each for at, each in enumerate(elements, 1)})
-
-
 Call = Callable[[list[Value], "list[exp.Expr]"], Value]
 
 CALLS: Mapping[str, Call] = {
@@ -347,7 +309,7 @@ CALLS: Mapping[str, Call] = {
     **dict.fromkeys(("mapfromentries", "map_from_entries"), _from_entries),
     **dict.fromkeys(("arrayappend", "list_append", "array_append"), _appended),
     **dict.fromkeys(("arrayprepend", "list_prepend", "array_prepend"), _prepended),
-    **dict.fromkeys(("jsonarray", "json_array"), lambda values, _: _list_of(values)),
+    **dict.fromkeys(("jsonarray", "json_array"), lambda values, _: list_of(values)),
     "map_entries": _map_entries,
     "json_group_object": lambda values, _: Value(
         fields={KEYS: values[0].computed, ANY_KEY: values[-1]}
@@ -357,6 +319,7 @@ CALLS: Mapping[str, Call] = {
 SPECIAL: Mapping[str, Callable[[Evaluator, Any, Scope], Value]] = {
     "column": Evaluator.column,
     "dot": Evaluator.dot,
+    "lambda": Evaluator.arrow,
     "case": Evaluator.case,
     "if": Evaluator.case,
     "struct": Evaluator.struct,

@@ -171,8 +171,9 @@ class Queries:
         """A table function; one that reads a file has the file's columns."""
         arguments = list(node.iter_expressions())
         name = function_name(node)
-        if name.startswith("read") and arguments and arguments[0].key == "literal":
-            return Value(frozenset({Origin(arguments[0].name.casefold(), ANY_COLUMN)}))
+        if name.startswith("read") and arguments:
+            files = arguments[0].expressions or arguments[:1]
+            return Value(frozenset(Origin(each.name.casefold(), ANY_COLUMN) for each in files))
         evaluator = Evaluator(self.rows)
         made = merged(evaluator.value(each, scope) for each in arguments).computed
         if name in {"generateseries", "range"}:
@@ -208,7 +209,10 @@ class Queries:
         elif inner.key == "explode":
             yield from _unpacked(_name(node), evaluator.value(inner.this, scope), inner)
         elif (columns := inner.find(exp.Columns)) is not None:
-            for name, value in self._matching(columns.this, scope):
+            matching = list(self._matching(columns.this, scope))
+            if columns.args.get("unpack"):
+                matching = [(_name(node), merged(value for _, value in matching))]
+            for name, value in matching:
                 yield node.alias or name, evaluator.value(inner, replace(scope, each_column=value))
         else:
             yield _name(node), evaluator.value(inner, scope)
@@ -335,7 +339,10 @@ def _name(node: exp.Expr) -> str:
         return name
     if node.key == "count" and node.this.key == "star":
         return "count_star()"
-    return node.sql("duckdb", normalize_functions="lower")
+    try:
+        return node.sql("duckdb", normalize_functions="lower")
+    except ValueError:
+        return node.key
 
 
 def _qualified(node: exp.Expr) -> tuple[str, str]:

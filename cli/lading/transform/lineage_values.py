@@ -139,6 +139,11 @@ def listed(element: Value) -> Value:
     return Value(fields={ELEMENT: element})
 
 
+def list_of(elements: Iterable[Value]) -> Value:
+    """A list that is written out."""
+    return Value(fields={f"[{at}]": each for at, each in enumerate(elements, 1)})
+
+
 def distinct(origins: Set[Origin]) -> tuple[Origin, ...]:
     """The origins in order; one that is also there as it is counts as that."""
     as_they_are = {each for each in origins if not each.computed}
