@@ -1,6 +1,6 @@
 -- What each workspace has cost this month so far, and on the same days of the month before.
 
-{% set today %}{{ run_started_at[:10] | literal }}::DATE{% endset %}
+{% set this_day = today | literal ~ '::DATE' %}
 
 with
 -- days that are over and have landed, also those without cost
@@ -8,14 +8,14 @@ days as (
     select connection, starting_at::DATE as day
     from ({{ buckets_of_width(ref('cost_buckets'), ['workspace_id'], '1d') }})
     where
-        starting_at::DATE < {{ today }}
-        and starting_at::DATE >= date_trunc('month', {{ today }}) - interval 1 month
+        starting_at::DATE < {{ this_day }}
+        and starting_at::DATE >= date_trunc('month', {{ this_day }}) - interval 1 month
 ),
 
 reach as (
     select
         connection,
-        max(day) filter (where day >= date_trunc('month', {{ today }})) as through_day
+        max(day) filter (where day >= date_trunc('month', {{ this_day }})) as through_day
     from days
     group by connection
 ),
@@ -25,8 +25,8 @@ dated as (
         days.connection,
         days.day,
         reach.through_day,
-        days.day >= date_trunc('month', {{ today }}) as is_of_month,
-        days.day < date_trunc('month', {{ today }})
+        days.day >= date_trunc('month', {{ this_day }}) as is_of_month,
+        days.day < date_trunc('month', {{ this_day }})
         and day(days.day) <= coalesce(day(reach.through_day), 0) as is_of_month_before
     from days
     join reach using (connection)
@@ -64,7 +64,7 @@ select
     spend.connection,
     spend.workspace_id,
     spend.workspace_name,
-    date_trunc('month', {{ today }})::DATE as month,
+    date_trunc('month', {{ this_day }})::DATE as month,
     reports.through_day,
     reports.days,
     reports.days_before,

@@ -10,16 +10,17 @@ that are known of some.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.engine.building import build
 
 from lading.transform import test_runs
-from lading.transform.data_tests import DataTest, compile_tests
+from lading.transform.data_tests import DataTest, compile_tests, location
 from lading.transform.graph import Graph, load_graph
-from lading.transform.materialise import build
 from lading.transform.statements import positions_in_errors, read_statement
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def run(
     assert {each.status for each in made} == {"ok"}
     with positions_in_errors(database):
         return {
-            test.name: test_runs.run_test(database, test, graph.compiler.renderer) for test in tests
+            test.name: test_runs.run_test(
+                database, test, partial(location, graph.compiler.renderer)
+            )
+            for test in tests
         }
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import duckdb
 import pytest
 
 from lading.transform import test_runs
-from lading.transform.data_tests import DataTest, compile_tests
+from lading.transform.data_tests import DataTest, compile_tests, location
 from lading.transform.graph import load_graph
 from lading.transform.kept_failures import forget_failures, save_failures, store_failures
 from lading.transform.render import Renderer
@@ -58,7 +59,7 @@ def test_failing_rows_outlive_the_transaction_that_they_were_found_in(
     database.execute("BEGIN")
     database.execute("CREATE SCHEMA marts")
     database.execute("CREATE TABLE marts.m AS SELECT 9007199254740993 AS n")
-    result = test_runs.run_test(database, test, renderer)
+    result = test_runs.run_test(database, test, partial(location, renderer))
     save_failures(database, test, tmp_path / "failures" / "rows.parquet")
     database.execute("ROLLBACK")
     store_failures(database, test, tmp_path / "failures" / "rows.parquet")
@@ -105,7 +106,7 @@ def test_the_table_goes_when_the_test_passes(
     forget_failures(database, test)
     save_failures(database, test, tmp_path / "rows.parquet")
     store_failures(database, test, tmp_path / "rows.parquet")
-    assert test_runs.run_test(database, test, renderer).stored == ""
+    assert test_runs.run_test(database, test, partial(location, renderer)).stored == ""
     forget_failures(database, test)
     assert database.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
 
@@ -116,9 +117,9 @@ def test_a_run_neither_begins_nor_ends_a_transaction(
     test, renderer = compiled("from marts.m")
     database.execute("BEGIN")
     database.execute("CREATE SCHEMA marts; CREATE TABLE marts.m AS SELECT 1 AS n")
-    assert test_runs.run_test(database, test, renderer).outcome == "fail"
+    assert test_runs.run_test(database, test, partial(location, renderer)).outcome == "fail"
     database.execute("ROLLBACK")
-    result = test_runs.run_test(database, test, renderer)
+    result = test_runs.run_test(database, test, partial(location, renderer))
     assert (result.outcome, result.failures) == ("error", 0)
     assert str(result.place) == "tests/data/odd.sql"
     assert "marts" in result.message
@@ -133,7 +134,7 @@ def test_an_error_in_the_rows_that_are_shown_is_the_tests_error(
         "{{ config(severity='warn') }} select word::int from (values ('x')) as t (word)"
     )
     database.execute("BEGIN")
-    assert test_runs.run_test(database, test, renderer).outcome == "error"
+    assert test_runs.run_test(database, test, partial(location, renderer)).outcome == "error"
     with pytest.raises(duckdb.TransactionException):
         database.execute("SELECT 1")
     database.execute("ROLLBACK")
