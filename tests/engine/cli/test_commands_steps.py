@@ -61,7 +61,7 @@ def test_build_needs_no_key(late: Desk) -> None:
     assert rows(late, "marts.usage_by_day") == 5
     assert late.anthropic.requests == []
     assert late.port.requests == []
-    assert "Built 21 models; 0 failed, 0 skipped." in done.out
+    assert "Built 31 models; 0 failed, 0 skipped." in done.out
 
 
 def test_build_leaves_the_sql_as_duckdb_gets_it(late: Desk) -> None:
@@ -98,15 +98,24 @@ def test_a_model_that_fails_leaves_out_what_reads_it_and_no_more(late: Desk) -> 
     late.write("models/marts/words.sql", "select 'made all the same' as word\n")
     done = late.run("build")
     assert done.code == 1
-    assert done.out == "Built 19 models; 1 failed, 2 skipped.\n"
+    assert done.out == "Built 23 models; 1 failed, 8 skipped.\n"
     lines = done.err.splitlines()
     [failed] = [line for line in lines if " ERROR " in line]
     assert "models/staging/cost_results.sql" in failed
     assert "nothing of the kind" in failed
     skipped = [line.partition(" SKIP ")[2] for line in lines if " SKIP " in line]
-    assert sorted(skipped) == [
-        f"marts.{each}: 'cost_results' failed" for each in ("cost_by_day", "cost_by_description")
-    ]
+    readers = (
+        *("cost", "cost_by_day", "cost_by_day_and_workspace", "cost_by_description"),
+        "cost_per_million_tokens",
+    )
+    assert sorted(skipped) == sorted(
+        [
+            *(f"marts.{each}: 'cost_results' failed" for each in readers),
+            "marts.cost_by_workspace_model_token_type: 'cost_by_description' was skipped",
+            "marts.focus_costs: 'cost_by_description' was skipped",
+            "marts.workspace_spend_to_date: 'cost_by_day_and_workspace' was skipped",
+        ]
+    )
     assert late.query("FROM marts.words") == [("made all the same",)]
     # What was made last is still there.
     assert late.query("FROM marts.cost_by_day ORDER BY ALL") == costs

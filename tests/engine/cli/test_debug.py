@@ -28,7 +28,7 @@ def lines(text: str) -> dict[str, str]:
 def test_all_is_well(desk: Desk) -> None:
     done = desk.run("debug")
     assert done.code == 0, done.out
-    assert "24 models, 1 mapping file, 5 resources" in done.out
+    assert "34 models, 1 mapping file, 5 resources" in done.out
     assert lines(done.out) == {
         "files": "OK",
         "database": "OK",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,11 +201,10 @@ def test_what_depends_on_a_list_that_failed_is_not_pushed(late: Desk) -> None:
 
 def without_readers(desk: Desk) -> None:
     """Have no model read a list."""
-    for file in ("staging/{}_records", "marts/{}s"):
-        for name in ("workspace", "api_key", "user", "organization"):
-            (desk.root / f"models/{file.format(name)}.sql").unlink(missing_ok=True)
-    for file in ("staging/staging.yml", "marts/marts.yml"):
-        (desk.root / "models" / file).unlink()
+    rmtree(desk.root / "models/marts")
+    for name in ("workspace", "api_key", "user", "organization"):
+        (desk.root / f"models/staging/{name}_records.sql").unlink()
+    (desk.root / "models/staging/lookups.yml").unlink()
 
 
 def test_a_list_that_nobody_reads_is_not_asked_for(desk: Desk) -> None:

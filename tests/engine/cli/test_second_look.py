@@ -45,7 +45,7 @@ def test_a_sync_that_fails_at_the_blueprints_tells_what_it_did(desk: Desk) -> No
     done = desk.run("sync")
     assert done.code == 1
     assert "Fetched with" in done.out
-    assert "Built 21 models" in done.out
+    assert "Built 31 models" in done.out
     assert "Port answers 403" in done.err
     assert desk.query("SELECT status FROM lading.runs") == [("incomplete",)]
 

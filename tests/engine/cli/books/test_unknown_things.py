@@ -146,5 +146,5 @@ def test_a_type_that_changed_fails_the_model_that_needs_it_and_not_the_landing(
     shown, _ = json.JSONDecoder().raw_decode(line.partition(" UTC) in ")[2])
     assert shown["core_metrics"]["num_sessions"] == "seven"
     assert {key: each for key, each in shown["actor"].items() if each is not None} == actors[0]
-    assert "Built 17 models; 1 failed, 3 skipped." in build.out
+    assert "Built 26 models; 1 failed, 4 skipped." in build.out
     assert small.query("SELECT count(*) > 0 FROM marts.usage_by_day") == [(True,)]
