@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from lading.commands.output import count, remark, say
+from lading.commands.output import complain, count, remark, say
 
 if TYPE_CHECKING:
     from lading.pipeline.building import Planned
@@ -21,21 +21,34 @@ def show_build(nodes: Sequence[NodeResult]) -> None:
     skipped = sum(each.status == "skipped" for each in models)
     said = f"Built {count(made, 'model')}; {failed} failed, {skipped} skipped"
     current = len(models) - made - failed - skipped
+    for node in nodes:
+        show_failure(node)
     say(f"{said}, {current:,} up to date." if current else f"{said}.")
 
 
+def show_failure(node: NodeResult) -> None:
+    """Why a node was not made, with the line of its file; what its tests found."""
+    if node.status == "error":
+        name = node.node.partition(".")[2]
+        message = f"{name}: {node.message}"
+        complain(message, code="node_failed", place=node.place, hint=node.hint)
+    for test in node.tests:
+        if test.outcome != "pass":
+            severity: Literal["error", "warning"] = "warning" if test.outcome == "warn" else "error"
+            message = f"{test.test.name}: {test.message}"
+            complain(message, code="test", severity=severity, place=test.place, hint=test.hint)
+            show_rows(test)
+
+
 def show_done(nodes: Sequence[NodeResult]) -> None:
-    """How nodes and their tests went, in dbt's last line; what failing tests found before it."""
+    """How nodes and their tests went, in dbt's last line."""
     from lading.pipeline.building import summary
 
-    for test in (each for node in nodes for each in node.tests):
-        if test.outcome != "pass":
-            show_failures(test)
     say(summary(nodes))
 
 
-def show_failures(test: TestResult) -> None:
-    """Rows that a test found, and where all of them are."""
+def show_rows(test: TestResult) -> None:
+    """Rows that a test found."""
     for line in test.sample:
         remark(f"    {'  '.join(line)}")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,9 +10,7 @@ import click
 from lading.commands.options import Option
 
 if TYPE_CHECKING:
-    from lading.pipeline.building import Wish
-    from lading.pipeline.context import Context
-    from lading.transform.selection import State
+    from lading.pipeline.choice import Choice
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,36 +34,6 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the options say."""
-
-    select: tuple[str, ...]
-    exclude: tuple[str, ...]
-    state: State | None
-    allow_empty: bool
-
-    def wish(self, context: Context, targets: Sequence[str], **ways: Any) -> Wish:
-        """What to build: what the targets need, as far as it is chosen.
-
-        Raises:
-            UserError: something that means nothing, or no node.
-        """
-        from dataclasses import replace
-
-        from lading.pipeline.building import read_wish
-
-        wish = read_wish(
-            context,
-            targets,
-            self.select,
-            self.exclude,
-            self.state,
-            allow_empty=self.allow_empty,
-        )
-        return replace(wish, **ways)
-
-
 def choice_options(function: Function) -> Function:
     """Which nodes, and which not."""
     for option in reversed(_OPTIONS):
@@ -82,6 +49,7 @@ def read_choice(options: dict[str, Any]) -> Choice:
     """
     from pathlib import Path
 
+    from lading.pipeline.choice import Choice
     from lading.transform.selection import read_state
 
     state = options.pop("state")

@@ -19,29 +19,27 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     """Write the SQL of models and tests as DuckDB gets it to target/compiled/; that of the NODES
     is printed, too.
 
-    A resource model is compiled for the selector of each mapping that uses it. The database is
-    not opened.
+    A resource model is compiled for the selector of each mapping that uses it. Names of columns
+    are checked on an empty copy of the database; the database itself is not opened.
     """
     from lading.commands.output import remark, say
     from lading.commands.project import open_project
+    from lading.errors import UserError
     from lading.pipeline.compiled import compiled_inline, compiled_of, write_compiled
+    from lading.pipeline.model_checks import empty_copy
     from lading.pipeline.nodes import nodes_of
-    from lading.transform.selection import select
 
     choice = read_choice(options)
     context = open_project(options)
     if inline is not None:
         say(compiled_inline(context, inline))
         return
+    with empty_copy(context) as made:
+        if made.bound.problems:
+            raise UserError(problems=made.bound.problems)
     written = write_compiled(context)
     if nodes or choice.select or choice.exclude:
-        ids = select(
-            nodes_of(context),
-            (*nodes, *choice.select),
-            choice.exclude,
-            choice.state,
-            allow_empty=choice.allow_empty,
-        )
+        ids = choice.ids(nodes_of(context), nodes)
         for title, sql in compiled_of(context, ids):
             say(f"-- {title}\n{sql}\n")
     remark(f"{written:,} files in {context.project.target_path / 'compiled'}")

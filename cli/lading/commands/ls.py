@@ -32,16 +32,9 @@ def command(nodes: tuple[str, ...], output: str, **options: Any) -> None:
     from lading.commands.output import say
     from lading.commands.project import open_project
     from lading.pipeline.nodes import nodes_of
-    from lading.transform.selection import select
 
     choice = read_choice(options)
     known = nodes_of(open_project(options))
-    ids = select(
-        known,
-        (*nodes, *choice.select),
-        choice.exclude,
-        choice.state,
-        allow_empty=choice.allow_empty,
-    )
+    ids = choice.ids(known, nodes)
     printers = {"text": listing.text, "json": listing.json_lines, "tree": listing.tree}
     say("\n".join(printers[output](known, ids)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lading.commands.built import show_build
 from lading.commands.output import complain, count, remark, say, table
@@ -197,9 +197,22 @@ def show_checks(results: Sequence[CheckResult]) -> None:
     """What the checks that did not hold found, and how many of each kind there were."""
     from lading.pipeline.checks import summary
 
-    findings = [each.finding for each in results]
-    for detail in (detail for finding in findings for detail in finding.details):
-        complain(detail, code="check_detail")
-    for hint in dict.fromkeys(finding.hint for finding in findings if finding.hint):
+    for result in results:
+        _show_details(result)
+    landed = [each.finding for each in results if not each.node.startswith(("test.", "unit"))]
+    for hint in dict.fromkeys(finding.hint for finding in landed if finding.hint):
         remark(hint)
     say(summary(results))
+
+
+def _show_details(result: CheckResult) -> None:
+    finding = result.finding
+    if not result.node.startswith(("test.", "unit_test.")):
+        for detail in finding.details:
+            complain(detail, code="check_detail")
+    elif finding.outcome != "pass":
+        severity: Literal["error", "warning"] = "error" if result.failed else "warning"
+        message = f"{result.name}: {finding.said}"
+        complain(message, code="test", severity=severity, place=finding.place, hint=finding.hint)
+        for detail in finding.details:
+            remark(f"    {detail}")

@@ -1,4 +1,4 @@
-"""`lading test`: what must hold of what has landed."""
+"""`lading test`: what must hold."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from typing import Any
 
 import click
 
+from lading.commands.choice import choice_options, read_choice
 from lading.commands.options import project_options
 
 
-@click.command("test", short_help="Check what has landed.")
+@click.command("test", short_help="Run the tests, and check what has landed.")
+@choice_options
 @project_options
 def command(**options: Any) -> int:
-    """Check what has landed: how fresh each stream is, and that its groupings add up to the same.
+    """Run the unit tests and data tests of the models, and check what has landed: how fresh each
+    stream and file is, and that a stream's groupings add up to the same.
 
-    A line for each check: PASS, WARN, FAIL, ERROR (it could not be run) or SKIP. Fetches nothing,
-    needs no key, and reads the database alone. The exit code is 1 if a check failed.
+    A line for each: PASS, WARN, FAIL, ERROR (it could not be run) or SKIP. Fetches and makes
+    nothing, and needs no key. The exit code is 1 if one of severity error failed.
     """
     from lading.commands.progress import bars
     from lading.commands.project import open_project
     from lading.commands.report import show_checks
     from lading.pipeline.checks import run_checks
 
+    choice = read_choice(options)
     context = open_project(options)
     with bars() as shown:
-        results = run_checks(context, shown)
+        results = run_checks(context, shown, choice)
     show_checks(results)
     return int(any(each.failed for each in results))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading import log
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lading.pipeline.context import Context, Watcher, Work
     from lading.transform.build import NodeResult
     from lading.transform.making import Step
-    from lading.transform.selection import State
     from lading.transform.standing import Standing
     from lading.transform.test_runs import TestResult
 
@@ -46,39 +45,6 @@ class Planned:
 
     step: Step
     because: tuple[str, ...]
-
-
-def read_wish(
-    context: Context,
-    targets: Sequence[str],
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    state: State | None = None,
-    *,
-    allow_empty: bool = False,
-) -> Wish:
-    """What a person means by targets, which bring what they need, and by a selection, which is
-    that alone.
-
-    Raises:
-        UserError: something that means nothing, or no node.
-    """
-    from lading.pipeline.nodes import nodes_of
-    from lading.transform.selecting.reach import edges, reached
-    from lading.transform.selection import select as chosen
-
-    wish = ALL
-    if not targets and not select and not exclude:
-        return wish
-    nodes = nodes_of(context)
-    if targets:
-        named = chosen(nodes, targets, allow_empty=allow_empty)
-        wish = replace(wish, targets=frozenset(reached(named, edges(nodes).parents)))
-    if select or exclude:
-        ids = frozenset(chosen(nodes, select, exclude, state, tests=True, allow_empty=allow_empty))
-        tests = frozenset(each for each in ids if each.startswith("test."))
-        wish = replace(wish, nodes=ids, tests=tests)
-    return wish
 
 
 def plan_build(context: Context, wish: Wish = ALL) -> tuple[Planned, ...]:

@@ -1,4 +1,5 @@
-"""What must hold of what has landed: checks, each of them run alone and told in a line."""
+"""What must hold: checks of what has landed, of the models and of their SQL, each of them run alone
+and told in a line."""
 
 from __future__ import annotations
 
@@ -10,12 +11,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lading import log
+from lading.transform.statements import positions_in_errors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from lading.errors import Place
     from lading.extract.plan import Plan
+    from lading.pipeline.choice import Choice
     from lading.pipeline.context import Context, Watcher
+    from lading.transform.local_files import LocalFile
 
 Outcome = Literal["pass", "warn", "fail", "error", "skip"]
 
@@ -28,13 +33,18 @@ class Finding:
     said: str = ""
     details: tuple[str, ...] = ()
     hint: str | None = None
+    place: Place | None = None
+    failures: int = 0
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must hold; it looks into the database, which is open for reading alone."""
+    """One thing that must hold; it looks into a database, which it does not change. `node` is the
+    id of what it is about: its own, or that of a source."""
 
     name: str
+    node: str
     look: Callable[[DuckDBPyConnection], Finding]
 
 
@@ -43,6 +53,7 @@ class CheckResult:
     """A check that has been run."""
 
     name: str
+    node: str
     finding: Finding
     seconds: float
 
@@ -52,24 +63,61 @@ class CheckResult:
         return self.finding.outcome in {"fail", "error"}
 
 
-def run_checks(context: Context, watcher: Watcher) -> tuple[CheckResult, ...]:
-    """Run all checks of the project; each is told as it ends.
+def run_checks(
+    context: Context, watcher: Watcher, choice: Choice | None = None
+) -> tuple[CheckResult, ...]:
+    """Run the checks of the project that are chosen; each is told as it ends.
 
     Raises:
+        UserError: the choice means nothing, or a unit test names a column that is not there.
         DatabaseError: there is nothing to check yet.
     """
     from lading.pipeline.books import reading_books
+    from lading.pipeline.model_checks import data_checks, keep_failures, unit_checks
 
-    checks = tuple(checks_of(context))
-    watcher.start("checks", len(checks))
-    results = []
-    with reading_books(context) as connection:
-        for number, check in enumerate(checks, start=1):
+    chosen = _chosen(context, choice)
+    with unit_checks(context, chosen) as (units, empty):
+        tests = tuple(data_checks(context, chosen))
+        landed = tuple(each for each in checks_of(context) if _is_in(each, chosen))
+        total = len(units) + len(landed) + len(tests)
+        watcher.start("checks", total)
+        running = _Running(total, watcher)
+        if empty is not None:
+            running.run(units, empty)
+        if landed or tests:
+            with reading_books(context) as connection, positions_in_errors(connection):
+                running.run((*landed, *tests), connection)
+    keep_failures(context, running.results)
+    return tuple(running.results)
+
+
+class _Running:
+    """Checks as they are run and told, numbered through."""
+
+    def __init__(self, total: int, watcher: Watcher) -> None:
+        self.results: list[CheckResult] = []
+        self._total = total
+        self._watcher = watcher
+
+    def run(self, checks: Sequence[Check], connection: DuckDBPyConnection) -> None:
+        """Run some of them on a database."""
+        for check in checks:
             result = _run(check, connection)
-            results.append(result)
-            watcher.advance("checks")
-            _say(f"{number} of {len(checks)}", result)
-    return tuple(results)
+            self.results.append(result)
+            self._watcher.advance("checks")
+            _say(f"{len(self.results)} of {self._total}", result)
+
+
+def _chosen(context: Context, choice: Choice | None) -> frozenset[str] | None:
+    if choice is None or not choice.is_made:
+        return None
+    from lading.pipeline.nodes import nodes_of
+
+    return frozenset(choice.ids(nodes_of(context), tests=True))
+
+
+def _is_in(check: Check, chosen: frozenset[str] | None) -> bool:
+    return chosen is None or check.node in chosen
 
 
 def checks_of(context: Context) -> Iterator[Check]:
@@ -78,14 +126,26 @@ def checks_of(context: Context) -> Iterator[Check]:
 
     planned = wanted(context)
     asked = {extract.stream.name: extract.stream for extract in planned.extracts}
+    ids = {stream: f"source.{source}.{stream}" for source, stream in _streams(context)}
     for name, stream in asked.items():
         if stream.freshness is not None:
-            yield Check(f"freshness of {name}", partial(_freshness, context, planned, name))
+            look = partial(_freshness, context, planned, name)
+            yield Check(f"freshness of {name}", ids[name], look)
+    for node, file in context.files.items():
+        if file.limits is not None:
+            yield Check(f"freshness of {file.name}", node, partial(_file_freshness, context, file))
     for name, stream in asked.items():
         if stream.control_totals and any(
             each.dimensions for each in planned.extracts if each.stream.name == name
         ):
-            yield Check(f"control totals of {name}", partial(_totals, planned, name))
+            yield Check(f"control totals of {name}", ids[name], partial(_totals, planned, name))
+
+
+def _streams(context: Context) -> Iterator[tuple[str, str]]:
+    for document in context.project.sources:
+        for source in document.data["sources"]:
+            for stream in source.get("streams") or ():
+                yield source["name"], stream["name"]
 
 
 def summary(results: Sequence[CheckResult]) -> str:
@@ -104,7 +164,7 @@ def _run(check: Check, connection: DuckDBPyConnection) -> CheckResult:
         finding = check.look(connection)
     except duckdb.Error as error:
         finding = Finding("error", str(error).strip().split("\n\nLINE", maxsplit=1)[0])
-    return CheckResult(check.name, finding, perf_counter() - started)
+    return CheckResult(check.name, check.node, finding, perf_counter() - started)
 
 
 def _say(about: str, result: CheckResult) -> None:
@@ -136,6 +196,14 @@ def _freshness(
     late = [each for each in standings if each.state != "ok"] or standings
     hint = None if outcome == "pass" else "`lading status` says what is missing and why"
     return Finding(outcome, "; ".join(map(str, late)), hint=hint)
+
+
+def _file_freshness(context: Context, file: LocalFile, connection: DuckDBPyConnection) -> Finding:
+    from lading.transform.local_files import fresh_up_to, standing
+
+    found = standing(file, fresh_up_to(connection, file), context.now)
+    good: Outcome = "pass" if found.state == "ok" else "warn"
+    return Finding("fail" if found.failed else good, str(found))
 
 
 def _totals(planned: Plan, stream: str, connection: DuckDBPyConnection) -> Finding:

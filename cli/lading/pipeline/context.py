@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lading.transform.data_tests import DataTest
     from lading.transform.graph import Graph
     from lading.transform.local_files import LocalFile
+    from lading.transform.unit_tests import UnitTest
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
 
@@ -94,6 +95,13 @@ class Context:
             if not problems:
                 keep_tests(*at, tests)
         return tests
+
+    @cached_property
+    def unit_tests(self) -> tuple[UnitTest, ...]:
+        """All unit tests of models."""
+        from lading.transform.unit_tests import read_unit_tests
+
+        return read_unit_tests(self.project, self.graph)[0]
 
     def locate(self, test: DataTest, offset: int) -> tuple[Place, str | None]:
         """Where the character at an offset of a test's SQL was written, and a hint."""
@@ -216,16 +224,20 @@ def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Prob
     from lading.extract.streams import check_streams
     from lading.mapping.files import load_mappings
     from lading.transform.data_tests import compile_tests
+    from lading.transform.local_files import local_files
+    from lading.transform.unit_tests import read_unit_tests
 
     project = context.project
     yield from declared_askings(project)[1]
     yield from check_streams(project)
+    yield from local_files(project)[1]
     yield from graph_problems
     yield from load_mappings(project, context.now)[1]
     yield from check_askings(context.streams, context.askings)
     yield from _check_resources(project, context.graph, context.resources, context.now)
     yield from _check_blueprints(project)
     yield from compile_tests(project, context.graph)[1]
+    yield from read_unit_tests(project, context.graph)[1]
 
 
 def _check_resources(

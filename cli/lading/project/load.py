@@ -33,7 +33,7 @@ SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\
 # What a database's file is called up to its first dot is its catalog's name in DuckDB; one of
 # these, in capital or small letters, would make names ambiguous.
 SCHEMAS = frozenset(
-    {"raw", "raw_history", "files", "lading", "main"}
+    {"raw", "raw_history", "files", "lading", "lading_tests", "main"}
     | {"temp", "system", "pg_catalog", "information_schema"}
 )
 STORAGE_VERSION = "v1.0.0"

@@ -19,7 +19,8 @@ RESOURCES = "resources"
 DEFAULT_SCHEMA = "main"
 # Schemas that hold what was fetched and what this package notes down, or that are DuckDB's own.
 TAKEN = frozenset(
-    {"raw", "raw_history", "files", "lading", "temp", "system", "information_schema", "pg_catalog"}
+    {"raw", "raw_history", "files", "lading", "lading_tests"}
+    | {"temp", "system", "information_schema", "pg_catalog"}
 )
 
 
