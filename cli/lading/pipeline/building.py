@@ -60,11 +60,14 @@ def plan_build(context: Context, wish: Wish = ALL) -> tuple[Planned, ...]:
         return tuple(Planned(step, in_words(step, connection)) for step in steps)
 
 
-def build(work: Work, watcher: Watcher, wish: Wish = ALL) -> tuple[NodeResult, ...]:
+def build(
+    work: Work, watcher: Watcher, wish: Wish = ALL, *, name_passed: bool = True
+) -> tuple[NodeResult, ...]:
     """Make what is stale of the models that are wanted, each after those that it reads, and run
     their tests before they take the place of older ones.
 
-    What depends on one that failed is left out. Gives a result for every wanted node.
+    What depends on one that failed is left out. Gives a result for every wanted node. Tests that
+    passed have a line of their own if `name_passed`; else they are counted with their model.
     """
     from lading.pipeline.compiled import write_compiled
     from lading.transform.build import Way
@@ -76,7 +79,7 @@ def build(work: Work, watcher: Watcher, wish: Wish = ALL) -> tuple[NodeResult, .
         steps = _plan(context, wish, _look(context, connection), work.run.id)
         total = len(steps) + sum(len(step.tests) for step in steps)
         watcher.start("models", total)
-        teller = _Teller(total, watcher.advance)
+        teller = _Teller(total, watcher.advance, log.info if name_passed else log.debug)
         results = carry_out(
             context.graph,
             connection,
@@ -152,10 +155,16 @@ def _look(context: Context, connection: DuckDBPyConnection) -> Standing:
 class _Teller:
     """Tells each node and each test as it ends, with dbt's words."""
 
-    def __init__(self, total: int, advance: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        total: int,
+        advance: Callable[[str, int], None],
+        say_passed: Callable[..., None] = log.info,
+    ) -> None:
         self._total = total
         self._number = 0
         self._advance = advance
+        self._say_passed = say_passed
 
     def tell(self, result: NodeResult) -> None:
         """A line for each test, and one for the node if it was to be made or is up to date."""
@@ -180,8 +189,11 @@ class _Teller:
             **({"because": list(result.because)} if result.because else {}),
         }
         if result.status == "ok":
-            rows = f" ({result.rows:,} rows)" if result.rows is not None else ""
-            log.info("node", f"{about} OK {name}{rows}{because} {took}", rows=result.rows, **fields)
+            found = [f"{result.rows:,} rows"] if result.rows is not None else []
+            found += [f"{len(result.tests):,} tests"] if result.tests else []
+            brackets = f" ({', '.join(found)})" if found else ""
+            text = f"{about} OK {name}{brackets}{because} {took}"
+            log.info("node", text, rows=result.rows, **fields)
         elif result.status == "up to date":
             log.info("node", f"{about} UP TO DATE {name}", **fields)
         elif result.status == "skipped":
@@ -196,7 +208,7 @@ class _Teller:
 
     def _say_test(self, result: TestResult) -> None:
         self._number += 1
-        say: Mapping[str, Callable[..., None]] = {"warn": log.warning, "pass": log.info}
+        say: Mapping[str, Callable[..., None]] = {"warn": log.warning, "pass": self._say_passed}
         message = f": {result.message}" if result.message else ""
         say.get(result.outcome, log.error)(
             "test",

@@ -41,7 +41,7 @@ def plan_push(
     work: Work, watcher: Watcher, failed_streams: Iterable[str], differing_streams: Iterable[str]
 ) -> Planned:
     """Build the models, run the mappings, and compare with what Port took."""
-    nodes = build(work, watcher)
+    nodes = build(work, watcher, name_passed=False)
     out = blocked(work.context, failed_streams, differing_streams, nodes)
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)

@@ -1,0 +1,84 @@
+"""docs/*.md: the files that it shows make up a project, and the commands that it shows work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Desk, Done
+
+DOCS = Path(__file__).parents[3] / "docs"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"(?:--|#) ((?:models|macros|tests|sources|data)/\S+)\n")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    found = FENCE.findall((DOCS / page).read_text("utf-8"))
+    return [text for name, text in found if name == language]
+
+
+def lay_out(desk: Desk, page: str) -> list[str]:
+    """Put the page's files into the project; gives their names."""
+    names = []
+    for language in ("sql", "yaml", "csv"):
+        for text in blocks(page, language):
+            if (named := NAMED.match(text)) is None:
+                continue
+            names.append(named[1])
+            # A comment would be a line of a CSV.
+            desk.write(named[1], text[named.end() :] if language == "csv" else text)
+    return names
+
+
+def commands(page: str) -> list[str]:
+    lines = [line for text in blocks(page, "console") for line in text.splitlines()]
+    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines]
+
+
+@pytest.fixture
+def landed(desk: Desk) -> Desk:
+    """A project that has a few days of each report."""
+    desk.edit("mappings/claude.yml", "2026-01-01", "2026-02-01")
+    assert desk.run("extract").code == 0
+    return desk
+
+
+def test_the_models_of_the_documentation_are_made_and_tested(landed: Desk) -> None:
+    assert len(lay_out(landed, "models.md")) >= 10
+    asked = commands("models.md")
+    assert len(asked) >= 13
+    first = landed.run("build")
+    assert first.code == 0, first.err
+    answers = {line: _answer(landed, line) for line in asked}
+    for line, done in answers.items():
+        assert done.code == 0, f"{line}: {done.err}"
+    assert (
+        "date_trunc('month', day)::DATE as month" in answers["lading compile tokens_by_month"].out
+    )
+    unit = answers["lading test --select test_type:unit"]
+    assert "PASS a_team_has_the_sum_of_its_workspaces" in unit.err
+    teams = answers["lading show tokens_by_team --limit 5"].out
+    total = landed.query(
+        "SELECT sum(output_tokens) FROM marts.usage_by_day_and_workspace "
+        "WHERE workspace_id = 'default'"
+    )[0][0]
+    assert teams.split() == [
+        "team",
+        "budget_usd",
+        "output_tokens",
+        "platform",
+        "1200.50",
+        str(total),
+    ]
+
+
+def _answer(desk: Desk, line: str) -> Done:
+    program, *arguments = shlex.split(line)
+    assert program == "lading"
+    return desk.run(*arguments)
