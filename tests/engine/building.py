@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lading.errors import Place
 from lading.transform.build import NodeResult, Way
 from lading.transform.build import build as carry_out
-from lading.transform.data_tests import DataTest
+from lading.transform.data_test import DataTest
 from lading.transform.graph import Graph
 from lading.transform.making import Wanted, plan
 from lading.transform.standing import standing

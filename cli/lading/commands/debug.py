@@ -43,7 +43,7 @@ def command(**options: Any) -> int:
     from lading.commands.project import open_project
 
     say(f"lading {__version__}, Python {platform.python_version()}, {_library('duckdb')}")
-    context = open_project(options)
+    context = open_project(options, writes=False)
     project = context.project
     say(f"project {project.name} in {project.root.resolve()}, target {project.target.name}")
     well = True

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from lading.warehouse.database import Database
 
 
-def open_project(options: dict[str, Any], needs: Sequence[Need] = ()) -> Context:
+def open_project(
+    options: dict[str, Any], needs: Sequence[Need] = (), *, writes: bool = True
+) -> Context:
     """The project that the options name, with all of its files checked, and the connections
-    of the types that are needed.
+    of the types that are needed. Unless it `writes`, nothing is kept in the project's folder.
 
     Raises:
         UserError: every finding about the files at once.
@@ -35,6 +37,7 @@ def open_project(options: dict[str, Any], needs: Sequence[Need] = ()) -> Context
         now=options["now"] or datetime.now(UTC),
         wait=options["wait"],
         needs=needs,
+        writes=writes,
     )
     show_problems(context.warnings)
     return context

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan
     from lading.extract.run import Extraction, Outcome
-    from lading.pipeline.checks import CheckResult
+    from lading.pipeline.findings import CheckResult
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult

@@ -4,63 +4,22 @@ and told in a line."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lading import log
+from lading.pipeline.findings import Check, CheckResult, Finding, Outcome
 from lading.transform.statements import positions_in_errors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from lading.errors import Place
     from lading.extract.plan import Plan
     from lading.pipeline.choice import Choice
     from lading.pipeline.context import Context, Watcher
     from lading.transform.local_files import LocalFile
-
-Outcome = Literal["pass", "warn", "fail", "error", "skip"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found; `details` are the first things that are not as they should be."""
-
-    outcome: Outcome
-    said: str = ""
-    details: tuple[str, ...] = ()
-    hint: str | None = None
-    place: Place | None = None
-    failures: int = 0
-    stored: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold; it looks into a database, which it does not change. `node` is the
-    id of what it is about: its own, or that of a source."""
-
-    name: str
-    node: str
-    look: Callable[[DuckDBPyConnection], Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """A check that has been run."""
-
-    name: str
-    node: str
-    finding: Finding
-    seconds: float
-
-    @property
-    def failed(self) -> bool:
-        """Whether it did not hold, or could not be run."""
-        return self.finding.outcome in {"fail", "error"}
 
 
 def run_checks(

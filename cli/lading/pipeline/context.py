@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lading.project.cache import Cache
     from lading.project.environment import Environment
     from lading.project.model import Connection, ConnectionType, Project
-    from lading.transform.data_tests import DataTest
+    from lading.transform.data_test import DataTest
     from lading.transform.graph import Graph
     from lading.transform.local_files import LocalFile
     from lading.transform.unit_tests import UnitTest
@@ -86,7 +86,7 @@ class Context:
     def tests(self) -> tuple[DataTest, ...]:
         """All data tests."""
         from lading.transform.data_tests import compile_tests
-        from lading.transform.kept import keep_tests, kept_tests
+        from lading.transform.kept_tests import keep_tests, kept_tests
 
         at = self.cache, self.project, self.everything, self.graph.run_started_at
         tests = kept_tests(*at)
@@ -156,10 +156,12 @@ def open_context(
     wait: float = 10.0,
     environment: Environment | None = None,
     needs: Sequence[Need] = (),
+    writes: bool = True,
 ) -> Context:
     """Read and check all files of the project, and the connections that will be needed.
 
-    `environment` stands in for that of the process and `.env`.
+    `environment` stands in for that of the process and `.env`. Unless it `writes`, what is worked
+    out is not kept for the next run.
 
     Raises:
         UserError: all findings at once, when one of them is an error.
@@ -192,7 +194,8 @@ def open_context(
     found += [problem for kind in needs for problem in unfit(project, kind)]
     if any(each.severity == "error" for each in found):
         raise UserError(problems=found)
-    cache.save()
+    if writes:
+        cache.save()
     return replace(context, warnings=tuple(found))
 
 

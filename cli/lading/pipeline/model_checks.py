@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lading.errors import UserError
-from lading.pipeline.checks import Check, Finding
+from lading.pipeline.findings import Check, Finding
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from lading.pipeline.checks import CheckResult
     from lading.pipeline.context import Context
-    from lading.transform.data_tests import DataTest
+    from lading.pipeline.findings import CheckResult
+    from lading.transform.data_test import DataTest
     from lading.transform.skeleton import Skeleton
     from lading.transform.unit_tests import UnitTest
 
@@ -75,6 +75,8 @@ def _data_test(context: Context, test: DataTest, connection: DuckDBPyConnection)
     from lading.transform.test_runs import run_test
 
     result = run_test(connection, test, context.locate)
+    if result.outcome == "error" and (missing := _missing(context, test, connection)):
+        return Finding("skip", f"{missing} is not made yet")
     return Finding(
         result.outcome,
         result.message,
@@ -84,6 +86,20 @@ def _data_test(context: Context, test: DataTest, connection: DuckDBPyConnection)
         result.failures,
         result.stored,
     )
+
+
+def _missing(context: Context, test: DataTest, connection: DuckDBPyConnection) -> str | None:
+    """A model that a test reads and that does not stand in the database."""
+    import duckdb
+
+    for node in test.depends_on:
+        model = context.graph.models.get(node.removeprefix("model."))
+        try:
+            if model is not None:
+                connection.execute(f"DESCRIBE {model.relation}")
+        except duckdb.CatalogException:
+            return model.relation if model else None
+    return None
 
 
 def _unit_test(skeleton: Skeleton, test: UnitTest, connection: DuckDBPyConnection) -> Finding:

@@ -146,30 +146,38 @@ def blocked(
     totals differ."""
     streams = frozenset(failed_streams)
     differing = frozenset(differing_streams)
-    models = _not_good(nodes)
+    bad = _not_good(nodes)
     found = []
     for resource in context.resources:
         needed = context.graph.streams(resource.model)
         bad_streams = sorted(streams & needed)
         bad_totals = sorted(differing & needed)
-        bad_models = sorted(models & context.graph.ancestors([resource.model]))
+        bad_models = sorted(bad & _read_by(context, resource.model))
         if bad_streams:
             found.append(Blocked(resource.name, f"{', '.join(bad_streams)} could not be fetched"))
         elif bad_totals:
             why = f"control totals of {', '.join(bad_totals)} differ"
             found.append(Blocked(resource.name, why))
         elif bad_models:
-            found.append(Blocked(resource.name, f"{', '.join(bad_models)} could not be built"))
+            why = f"{', '.join(bad_models)} could not be built, or did not pass a test"
+            found.append(Blocked(resource.name, why))
     return tuple(found)
 
 
+def _read_by(context: Context, model: str) -> frozenset[str]:
+    """The names of all models, streams and files that a resource model's rows come from."""
+    models = context.graph.ancestors([model])
+    sources = (each.stream for name in models for each in context.graph.models[name].sources)
+    return models | frozenset(sources)
+
+
 def _not_good(nodes: Sequence[NodeResult]) -> frozenset[str]:
-    """The models that could not be made, or that a failing test reads."""
+    """The names of the nodes that could not be made, or that a failing test reads."""
     bad = {each.node for each in nodes if not each.is_good}
     for node in nodes:
         for result in node.tests:
             bad.update(result.test.depends_on if result.outcome in {"fail", "error"} else ())
-    return frozenset(each.removeprefix("model.") for each in bad if each.startswith("model."))
+    return frozenset(each.rpartition(".")[2] for each in bad)
 
 
 def streams_that_failed_last(context: Context) -> frozenset[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lading.errors import Place, Problem, UserError
+from lading.transform.data_test import DataTest
 from lading.transform.files import DEFAULT_SCHEMA
 from lading.transform.generic_entries import Fragment, generic_sql
 from lading.transform.generic_tests import Relation
@@ -15,7 +16,7 @@ from lading.transform.render import Renderer, Wish
 from lading.transform.statements import HINT, Fault, TableName, read_statement
 from lading.transform.test_entries import TestEntry, read_entry
 from lading.transform.test_names import WantedName, detail, identifier, unique_names
-from lading.transform.test_settings import Severity, TestSettings, TestTemplate
+from lading.transform.test_settings import TestSettings, TestTemplate
 from lading.transform.test_values import model_id, source_id
 from lading.transform.words import FILES, RAW, SourceTable
 
@@ -25,37 +26,6 @@ if TYPE_CHECKING:
     from lading.transform.graph import Graph
 
 SINGULAR = "singular"
-
-
-@dataclass(frozen=True, slots=True)
-class DataTest:
-    """A test, compiled: `sql` is one SELECT whose rows are the failures (`where` is in it,
-    `limit` is not), and `depends_on` the ids of the nodes that it reads, sorted.
-
-    `test` is a generic test's name, or 'singular'; `column` is '' of what is no column's, and
-    `attached_to` the id of the node that it is declared on, '' of a singular one. `wish` is how
-    the SQL was rendered, None where no template was, and `fragments` are pieces of the SQL that
-    stand in a .yml file; `order` is an ORDER BY for failing rows that are shown.
-    """
-
-    name: str
-    test: str
-    sql: str
-    depends_on: tuple[str, ...]
-    attached_to: str
-    column: str
-    place: Place
-    severity: Severity = "error"
-    warn_if: str = "!= 0"
-    error_if: str = "!= 0"
-    limit: int | None = None
-    store_failures: bool = False
-    tags: tuple[str, ...] = ()
-    description: str = ""
-    order: str = ""
-    # Of any type to those who keep tests from run to run: these two are not kept.
-    wish: Any = field(default=None, repr=False, compare=False)
-    fragments: Any = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

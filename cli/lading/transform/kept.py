@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lading.project.cache import entry_key
-from lading.transform.data_tests import DataTest
 from lading.transform.model import Model
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from lading.project.model import Project
     from lading.transform.files import ModelFile
 
-Tests = tuple[DataTest, ...]
 MOMENT, DAY = re.compile(r"\brun_started_at\b"), re.compile(r"\btoday\b")
 
 
@@ -85,27 +82,3 @@ def time_in(text: str, run_started_at: str) -> str:
     if MOMENT.search(text):
         return run_started_at
     return run_started_at[:10] if DAY.search(text) else ""
-
-
-def kept_tests(
-    cache: Cache, project: Project, everything: str, run_started_at: str
-) -> tuple[DataTest, ...] | None:
-    """The data tests as they were compiled of the same files, if they were."""
-    return cache.get("tests", _tests_key(project, everything, run_started_at), Tests)
-
-
-def keep_tests(
-    cache: Cache,
-    project: Project,
-    everything: str,
-    run_started_at: str,
-    tests: tuple[DataTest, ...],
-) -> None:
-    """Keep data tests that nothing is wrong with."""
-    bare = tuple(replace(test, wish=None, fragments=()) for test in tests)
-    cache.put("tests", _tests_key(project, everything, run_started_at), bare)
-
-
-def _tests_key(project: Project, everything: str, run_started_at: str) -> str:
-    texts = "".join(file.text for file in (*project.data_tests, *project.macros))
-    return entry_key(everything, time_in(texts, run_started_at))

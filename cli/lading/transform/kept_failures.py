@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.transform.data_tests import DataTest
+from lading.transform.data_test import DataTest
 from lading.transform.literals import literal
 from lading.transform.names import quoted, relation
 

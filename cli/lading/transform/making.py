@@ -15,7 +15,7 @@ from lading.transform.standing import Landed, Made, Standing
 from lading.transform.words import FILES
 
 if TYPE_CHECKING:
-    from lading.transform.data_tests import DataTest
+    from lading.transform.data_test import DataTest
     from lading.transform.graph import Graph
     from lading.transform.model import Model
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lading.errors import Place
-from lading.transform.data_tests import DataTest
+from lading.transform.data_test import DataTest
 from lading.transform.kept_failures import stored_relation
 from lading.transform.statements import explained
 

@@ -174,8 +174,12 @@ def test_log_level(worded: Desk) -> None:
 
 def test_results_and_log_lines_go_separate_ways(worded: Desk) -> None:
     done = worded.run("build")
-    assert done.out == "Built 32 models; 0 failed, 0 skipped.\n"
-    assert len(done.err.splitlines()) == 32
+    told = done.out.splitlines()
+    assert told[0] == "Built 32 models; 0 failed, 0 skipped."
+    assert told[1].startswith("Done. PASS=")
+    total = int(told[1].rpartition("TOTAL=")[2])
+    # A line for each model and each of their tests.
+    assert len(done.err.splitlines()) == total > 32
 
 
 def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,8 @@ import yaml
 from tests.engine.building import build
 
 from lading.transform import test_runs
-from lading.transform.data_tests import DataTest, compile_tests, location
+from lading.transform.data_test import DataTest
+from lading.transform.data_tests import compile_tests, location
 from lading.transform.graph import Graph, load_graph
 from lading.transform.statements import positions_in_errors, read_statement
 

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from lading.transform import test_runs
-from lading.transform.data_tests import DataTest, compile_tests, location
+from lading.transform.data_test import DataTest
+from lading.transform.data_tests import compile_tests, location
 from lading.transform.graph import load_graph
 from lading.transform.kept_failures import forget_failures, save_failures, store_failures
 from lading.transform.render import Renderer
