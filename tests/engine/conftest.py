@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -66,6 +67,9 @@ class Desk:
         lay_out(root)
         made = cls(root, anthropic, port)
         made.edit("project.yml", "concurrency: 4", f"{RETRY}\n    concurrency: 4")
+        kept = root / "target/cache.msgpack"
+        kept.parent.mkdir()
+        kept.write_bytes(_worked_out(made.environment))
         return made
 
     @property
@@ -171,6 +175,25 @@ MakeDesk = Callable[[], Desk]
 def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another test has registered, such as six zeros, would be masked in this one's output."""
     monkeypatch.setattr(secrets, "_forms", set())
+
+
+_CACHES: list[bytes] = []
+
+
+def _worked_out(environment: Mapping[str, str]) -> bytes:
+    """What the tool keeps of a new project's files, worked out once for all tests of a process."""
+    if not _CACHES:
+        with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            lay_out(Path(folder))
+            settings = Path(folder) / "project.yml"
+            text = settings.read_text("utf-8")
+            settings.write_text(text.replace("concurrency: 4", f"{RETRY}\n    concurrency: 4"))
+            with redirect_stdout(StringIO()):
+                assert invoke(["ls", "-C", folder]) == 0
+            _CACHES.append((Path(folder) / "target/cache.msgpack").read_bytes())
+    return _CACHES[0]
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,10 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     with empty_copy(context) as made:
         if made.bound.problems:
             raise UserError(problems=made.bound.problems)
-    written = write_compiled(context)
+    known = nodes_of(context)
+    written = write_compiled(context, known)
     if nodes or choice.select or choice.exclude:
-        ids = choice.ids(nodes_of(context), nodes)
+        ids = choice.ids(known, nodes)
         for title, sql in compiled_of(context, ids):
             say(f"-- {title}\n{sql}\n")
     remark(f"{written:,} files in {context.project.target_path / 'compiled'}")

@@ -74,7 +74,7 @@ def build(
     from lading.transform.build import build as carry_out
 
     context = work.context
-    write_compiled(context)
+    write_compiled(context, [model.id for model in context.graph.models.values()])
     with context.database.writing() as connection:
         steps = _plan(context, wish, _look(context, connection), work.run.id)
         total = len(steps) + sum(len(step.tests) for step in steps)

@@ -33,13 +33,11 @@ def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str
             yield f"mappings/{name}.sql", sql.strip()
 
 
-def write_compiled(context: Context) -> int:
-    """Leave all of it in `target/compiled/`; gives the number of files."""
-    from lading.pipeline.nodes import nodes_of
-
+def write_compiled(context: Context, ids: Iterable[str]) -> int:
+    """Leave the SQL of nodes in `target/compiled/`; gives the number of files."""
     folder = context.project.target_path / "compiled"
     number = 0
-    for name, sql in compiled_of(context, nodes_of(context)):
+    for name, sql in compiled_of(context, ids):
         number += 1
         path = folder / name
         text = f"{sql}\n"

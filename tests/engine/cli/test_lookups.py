@@ -202,6 +202,7 @@ def test_what_depends_on_a_list_that_failed_is_not_pushed(late: Desk) -> None:
 def without_readers(desk: Desk) -> None:
     """Have no model read a list."""
     rmtree(desk.root / "models/marts")
+    rmtree(desk.root / "tests")
     for name in ("workspace", "api_key", "user", "organization"):
         (desk.root / f"models/staging/{name}_records.sql").unlink()
     (desk.root / "models/staging/lookups.yml").unlink()
