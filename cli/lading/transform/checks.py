@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError, nearest
+from lading.transform.marks import NEWLINE
 from lading.transform.templates import FACTS, TEST
 from lading.transform.test_settings import TestTemplate
 from lading.transform.words import USAGE, Asker, Words
@@ -22,17 +24,19 @@ JINJAS_OWN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A word with constant arguments, its line, and what it means, or why it means nothing."""
+    """A word with constant arguments, its line, and what it means, or why it means nothing. `name`
+    is its first argument that is text, or ''."""
 
     word: str
     line: int
     meaning: Any
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
     """What one template may use: names of macros, the words, and its model or test (None:
-    macros)."""
+    macros). `text` is the file's, as far as its lines are those of the template."""
 
     file: str
     words: Words
@@ -40,6 +44,7 @@ class Checks:
     jinja: frozenset[str]
     model: Asker | None = None
     kind: Kind | None = None
+    text: str = ""
 
     def problems(self, tree: nodes.Template) -> tuple[Problem, ...]:
         """All findings, in the order of the lines."""
@@ -49,7 +54,7 @@ class Checks:
             *self._inclusions(tree),
             *self._selector_fields(tree),
         }
-        return tuple(sorted(found, key=lambda each: (each.place and each.place.line, each.message)))
+        return tuple(sorted(found, key=_by_line))
 
     @property
     def _known(self) -> frozenset[str]:
@@ -72,7 +77,7 @@ class Checks:
                 yield self._unknown(each.name, each.lineno, is_called=id(each) in called)
 
     def _unknown(self, name: str, line: int, *, is_called: bool) -> Problem:
-        place = Place(self.file, line)
+        place = self._place(line, name)
         if name in FACTS:
             here = "tests" if isinstance(self.model, TestTemplate) else "resource models"
             only = name == "selector"
@@ -100,13 +105,26 @@ class Checks:
                 continue
             except UserError as error:
                 meaning = error
-            yield Said(call.node.name, call.lineno, meaning)
+            name = next((each for each in args if isinstance(each, str)), "")
+            yield Said(call.node.name, call.lineno, meaning, name)
 
     def _calls(self, tree: nodes.Template) -> Iterator[Problem]:
         for said in self.said(tree):
             if isinstance(said.meaning, UserError):
-                place = Place(self.file, said.line)
+                place = self._place(said.line, said.name or said.word)
                 yield Problem(said.meaning.message, place, said.meaning.hint)
+
+    def _place(self, line: int, name: str) -> Place:
+        """Where a name stands: Jinja tells the line alone, and the column is known if the name is
+        in it once."""
+        lines = NEWLINE.split(self.text)
+        if not self.text or line > len(lines):
+            return Place(self.file, line)
+        found = [
+            each.start()
+            for each in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", lines[line - 1])
+        ]
+        return Place(self.file, line, found[0] + 1 if len(found) == 1 else None)
 
     def _inclusions(self, tree: nodes.Template) -> Iterator[Problem]:
         from jinja2 import nodes
@@ -130,7 +148,7 @@ class Checks:
             if is_selector and node.attr not in self.kind.fields and not hasattr(dict, node.attr):
                 message = f"the selector has no field '{node.attr}'"
                 hint = nearest(node.attr, self.kind.fields)
-                yield Problem(message, Place(self.file, node.lineno), hint)
+                yield Problem(message, self._place(node.lineno, node.attr), hint)
 
 
 def _calls_of_tests(tree: nodes.Template) -> Mapping[int, TestTemplate]:
@@ -143,6 +161,11 @@ def _calls_of_tests(tree: nodes.Template) -> Mapping[int, TestTemplate]:
         if macro.name.startswith(TEST)
         for call in macro.find_all(nodes.Call)
     }
+
+
+def _by_line(problem: Problem) -> tuple[int, int, str]:
+    place = problem.place or Place("")
+    return place.line or 0, place.column or 0, problem.message
 
 
 def _asked_for(tree: nodes.Template) -> set[str]:

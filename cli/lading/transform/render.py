@@ -78,7 +78,9 @@ class Renderer:
             for macro in self._macros.values()
             if macro.name.startswith(TEST) and macro.source not in trees
         )
-        found = [self._checks(source.file).problems(tree) for source, tree in trees.items()]
+        found = [
+            self._checks(each.file, text=each.text).problems(tree) for each, tree in trees.items()
+        ]
         self.problems: tuple[Problem, ...] = (*problems, *(each for some in found for each in some))
 
     def render(self, wish: Wish) -> Rendered:
@@ -176,7 +178,8 @@ class Renderer:
         take another way through it."""
         model = wish.model
         kind = self._kinds.get(model.name) if model.is_resource else None
-        checks = self._checks(source.file, model, kind, frozenset(wish.context))
+        text = source.text if source.file.endswith(".sql") else ""
+        checks = self._checks(source.file, model, kind, frozenset(wish.context), text)
         tree = self._templates.parse(source)
         faults = model.faults if isinstance(model, ModelFile) else ()
         if problems := (*faults, *checks.problems(tree)):
@@ -189,9 +192,10 @@ class Renderer:
         model: Asker | None = None,
         kind: Kind | None = None,
         context: frozenset[str] = frozenset(),
+        text: str = "",
     ) -> Checks:
         jinja = context | self._templates.environment.globals.keys()
-        return Checks(file, self._words, frozenset(self._macros), jinja, model, kind)
+        return Checks(file, self._words, frozenset(self._macros), jinja, model, kind, text)
 
     def _run(self, source: Source, wish: Wish, notes: Notes, *, with_marks: bool) -> str:
         template = self._templates.compiled(source, with_marks=with_marks)

@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there_is_told_with_the_nearest_name(load: LoadGraph)
     sql = "select * from {{ source('company', 'team') }}"
     _, problems = load({**MODELS, "models/m/d.sql": sql})
     assert problems == [
-        "models/m/d.sql:1: the source 'company' has no file 'team'\n    did you mean 'teams'?"
+        "models/m/d.sql:1:26: the source 'company' has no file 'team'\n    did you mean 'teams'?"
     ]
 
 

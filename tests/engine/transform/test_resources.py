@@ -154,7 +154,7 @@ def test_a_rendering_that_one_selector_breaks_is_told_with_its_line(
     [
         (
             "select 1 as x\n{% if false %}{{ selector.groupby }}{% endif %}",
-            """models/resources/a-record.sql:2: the selector has no field 'groupby'
+            """models/resources/a-record.sql:2:27: the selector has no field 'groupby'
     did you mean 'groupBy'?""",
         ),
         (
@@ -164,11 +164,11 @@ def test_a_rendering_that_one_selector_breaks_is_told_with_its_line(
         ),
         (
             "select '{{ this }}'",
-            "models/resources/a-record.sql:1: 'this' is not known in resource models",
+            "models/resources/a-record.sql:1:12: 'this' is not known in resource models",
         ),
         (
             "\n{{ config(materialized='view') }} select 1 as x",
-            "models/resources/a-record.sql:2: 'a-record' is rendered for each mapping, and never",
+            "models/resources/a-record.sql:2:4: 'a-record' is rendered for each mapping, and never",
         ),
     ],
 )
@@ -190,8 +190,8 @@ def test_other_models_have_no_selector_and_can_not_read_resource_models(load: Lo
         "database\n    refer to the model that it reads from"
     )
     assert problems == [
-        "models/marts/a.sql:1: 'selector' is known in resource models only",
-        f"models/marts/b.sql:2: {refused}",
+        "models/marts/a.sql:1:11: 'selector' is known in resource models only",
+        f"models/marts/b.sql:2:14: {refused}",
         f"models/marts/c.sql:2:16: {refused}",
     ]
 
