@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -21,7 +22,7 @@ IMPORTED = """
 import json, sys
 before = set(sys.modules)
 from lading.commands import invoke
-assert invoke(["--help"]) == 0
+assert invoke(sys.argv[1:]) == 0
 names = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps(sorted(names - sys.stdlib_module_names - {"lading"})))
 """
@@ -47,16 +48,24 @@ def measure() -> Startup:
             finished = run(command)
             if number:
                 rounds[name].append(finished)
-    imported = json.loads(run([sys.executable, "-c", IMPORTED]).out.splitlines()[-1])
+    imported = imported_by("--help")
     return Startup(
         {name: median(each.wall for each in found) for name, found in rounds.items()},
         {name: median(each.cpu for each in found) for name, found in rounds.items()},
-        tuple(imported),
-        tuple(sorted(set(imported) & _heavy())),
+        imported,
+        heavy(imported),
     )
 
 
-def _heavy() -> set[str]:
+def imported_by(*arguments: str) -> tuple[str, ...]:
+    """The packages that a command imports, besides this one and the standard library."""
+    out = run([sys.executable, "-c", IMPORTED, *arguments]).out
+    return tuple(json.loads(out.splitlines()[-1]))
+
+
+def heavy(packages: Iterable[str]) -> tuple[str, ...]:
+    """Those of them that the lint rule calls heavy."""
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
     lint = settings["tool"]["ruff"]["lint"]
-    return set(lint["flake8-tidy-imports"]["banned-module-level-imports"])
+    banned = lint["flake8-tidy-imports"]["banned-module-level-imports"]
+    return tuple(sorted(set(packages) & set(banned)))
