@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LEVELS = ("debug", "info", "warning", "error")
+DEFAULT = ParameterSource.DEFAULT
+QUIET = "lading.quiet"
 
 
 class Option(click.Option):
@@ -97,7 +99,9 @@ def _log_format(ctx: click.Context, param: click.Parameter, value: Format) -> Fo
 def _log_level(ctx: click.Context, param: click.Parameter, value: Level) -> Level:
     from lading import log
 
-    log.configure(format=log.sink.format, level=value)
+    # What is given comes before what is not, so this may be asked for after -q.
+    if not (ctx.meta.get(QUIET) and ctx.get_parameter_source("log_level") is DEFAULT):
+        log.configure(format=log.sink.format, level=value)
     return value
 
 
@@ -105,6 +109,7 @@ def _quiet(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     from lading import log
 
     if value:
+        ctx.meta[QUIET] = True
         log.configure(format=log.sink.format, level="warning")
     return value
 

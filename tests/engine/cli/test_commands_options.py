@@ -172,6 +172,17 @@ def test_log_level(worded: Desk) -> None:
     assert worded.run("build", environment={"LADING_LOG_LEVEL": "error"}).err == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["-q"], {}), (["--log-level", "debug", "-q"], {}), ([], {"LADING_QUIET": "1"})],
+)
+def test_quiet(worded: Desk, arguments: list[str], environment: dict[str, str | None]) -> None:
+    done = worded.run("build", "-B", "words", *arguments, environment=environment)
+    assert done.code == 0
+    assert done.out.startswith("Built 1 model;")
+    assert done.err == ""
+
+
 def test_results_and_log_lines_go_separate_ways(worded: Desk) -> None:
     done = worded.run("build")
     told = done.out.splitlines()
