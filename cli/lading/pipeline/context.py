@@ -85,16 +85,24 @@ class Context:
     @cached_property
     def tests(self) -> tuple[DataTest, ...]:
         """All data tests."""
-        from lading.transform.data_tests import compile_tests
+        tests, _ = self.checked_tests()
+        self.cache.save()
+        return tests
+
+    def checked_tests(self) -> tuple[tuple[DataTest, ...], tuple[Problem, ...]]:
+        """All data tests, and what is wrong with any of them."""
         from lading.transform.kept_tests import keep_tests, kept_tests
 
         at = self.cache, self.project, self.everything, self.graph.run_started_at
-        tests = kept_tests(*at)
-        if tests is None:
-            tests, problems = compile_tests(self.project, self.graph)
-            if not problems:
-                keep_tests(*at, tests)
-        return tests
+        kept = kept_tests(*at)
+        if kept is not None:
+            return kept, ()
+        from lading.transform.data_tests import compile_tests
+
+        tests, problems = compile_tests(self.project, self.graph)
+        if not problems:
+            keep_tests(*at, tests)
+        return tests, problems
 
     @cached_property
     def unit_tests(self) -> tuple[UnitTest, ...]:
@@ -172,7 +180,7 @@ def open_context(
     from lading.transform.graph import load_graph
     from lading.warehouse.database import Database
 
-    cache = open_cache(root)
+    cache = open_cache(root, writes=writes)
     project, problems = load_project(
         root,
         environment=environment or read_environment(root),
@@ -194,8 +202,7 @@ def open_context(
     found += [problem for kind in needs for problem in unfit(project, kind)]
     if any(each.severity == "error" for each in found):
         raise UserError(problems=found)
-    if writes:
-        cache.save()
+    cache.save()
     return replace(context, warnings=tuple(found))
 
 
@@ -226,7 +233,6 @@ def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Prob
     from lading.extract.plan import check_askings
     from lading.extract.streams import check_streams
     from lading.mapping.files import load_mappings
-    from lading.transform.data_tests import compile_tests
     from lading.transform.local_files import local_files
     from lading.transform.unit_tests import read_unit_tests
 
@@ -239,7 +245,7 @@ def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Prob
     yield from check_askings(context.streams, context.askings)
     yield from _check_resources(project, context.graph, context.resources, context.now)
     yield from _check_blueprints(project)
-    yield from compile_tests(project, context.graph)[1]
+    yield from context.checked_tests()[1]
     yield from read_unit_tests(project, context.graph)[1]
 
 

@@ -32,8 +32,9 @@ PACKAGES = ("duckdb", "jinja2", "jq", "jsonschema", "sqlglot", "yaml")
 class Cache:
     """Entries by section and key, read once and written once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self._path = folder / FILE
+        self._writes = writes
         self._found: dict[str, tuple[int, Any]] | None = None
         self._used: dict[str, Any] = {}
         self._is_new = False
@@ -63,7 +64,7 @@ class Cache:
 
     def save(self) -> None:
         """Write what was used or is new. An entry with a secret in it is never written."""
-        if not self._is_new:
+        if not self._is_new or not self._writes:
             return
         import msgspec
 
@@ -96,14 +97,14 @@ class Cache:
             return {}
 
 
-def open_cache(root: Path) -> Cache:
+def open_cache(root: Path, *, writes: bool = True) -> Cache:
     """The cache of the project at `root`, in the folder that its project.yml names for what is
-    made of it."""
+    made of it. Unless it `writes`, the file is left as it is."""
     try:
         found = TARGET_PATH.search((root / "project.yml").read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
         found = None
-    return Cache(root / (found[1].strip() if found else "target"))
+    return Cache(root / (found[1].strip() if found else "target"), writes=writes)
 
 
 def entry_key(*parts: object) -> str:
