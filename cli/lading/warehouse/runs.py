@@ -96,6 +96,7 @@ def _said(owner: Path) -> str:
 
 def begin(connection: DuckDBPyConnection, run: Run) -> None:
     """Put the run on record as running."""
+    connection.begin()
     connection.execute(
         "INSERT INTO lading.runs (run_id, command, version, started_at, status) "
         "VALUES (?, ?, ?, ?, 'running')",
@@ -104,6 +105,7 @@ def begin(connection: DuckDBPyConnection, run: Run) -> None:
     connection.execute(
         "UPDATE lading.runs SET status = 'died' WHERE status = 'running' AND run_id <> ?", [run.id]
     )
+    connection.commit()
 
 
 def end(

@@ -140,11 +140,20 @@ CREATE TABLE IF NOT EXISTS raw_history."{stream}" (
 
 
 def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
-    """Make the tables that are not there yet, with a raw table and its history for each stream."""
-    connection.execute(BOOKKEEPING)
-    connection.execute(VIEWS)
-    for stream in sorted(set(streams)):
-        connection.execute(RAW.format(stream=stream))
+    """Make the tables that are not there yet, with a raw table and its history for each stream.
+
+    No transaction may be under way. In one of its own all of it is written to the disk at once.
+    """
+    connection.begin()
+    try:
+        connection.execute(BOOKKEEPING)
+        connection.execute(VIEWS)
+        for stream in sorted(set(streams)):
+            connection.execute(RAW.format(stream=stream))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def has_books(connection: DuckDBPyConnection, table: str = "slices") -> bool:
