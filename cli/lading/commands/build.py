@@ -71,16 +71,18 @@ def command(
     ways = {"keep_going": options.pop("keep_going"), "jobs": options.pop("jobs")}
     context = open_project(options)
     wish = choice.wish(context, targets, force=force, full_refresh=full_refresh, **ways)
-    planned = plan_build(context, wish)
-    due = [each for each in planned if is_due(each.step)]
+    # What is made in any case needs no look at the database beforehand.
+    certain = force and not (dry_run or question)
+    planned = () if certain else plan_build(context, wish)
+    due = certain or any(is_due(each.step) for each in planned)
     if dry_run or question:
         if dry_run:
             show_build_plan(planned)
-        return int(question and bool(due))
+        return int(question and due)
     if not due:
         nodes = up_to_date([each.step for each in planned])
     else:
-        with bars() as shown, working(context, "build") as work:
+        with bars() as shown, working(context, "build", held=True) as work:
             nodes = build(work, shown, wish)
     write_results(context, "build", nodes, junit)
     show_build(nodes)

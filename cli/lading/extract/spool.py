@@ -87,6 +87,11 @@ class Spool:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def is_anything_left(folder: Path) -> bool:
+    """Whether runs that died left anything."""
+    return any(folder.glob("pages-*"))
+
+
 def left_behind(folder: Path) -> Iterator[tuple[Path, tuple[Arrival, ...]]]:
     """What runs that died had received in full: their folders, oldest first, and arrivals."""
     for pages in sorted(folder.glob("pages-*")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -300,27 +300,32 @@ def _without_destination(connection: Connection) -> tuple[Problem, ...]:
 
 
 @contextmanager
-def working(context: Context, command: str) -> Iterator[Work]:
+def working(context: Context, command: str, *, held: bool = False) -> Iterator[Work]:
     """A run of the command: alone with the database, and on record from begin to end.
 
-    What a run that did not end had received is landed first.
+    What a run that did not end had received is landed first. One that waits for no server may
+    have the database `held` from begin to end, instead of opening it each time.
 
     Raises:
         DatabaseBusyError: another run, or another process with the file open, did not end.
     """
-    from lading.extract.run import recover
+    from lading.extract.spool import is_anything_left
     from lading.warehouse.runs import begin, end, new_run, only_run
     from lading.warehouse.tables import prepare
 
     run = new_run(command, context.now)
-    with only_run(context.database, run):
-        with context.database.writing() as connection:
+    with only_run(context.database, run), ExitStack() as hold:
+        database = hold.enter_context(context.database.held()) if held else context.database
+        with database.writing() as connection:
             prepare(connection, [stream.name for stream in context.streams])
             begin(connection, run)
         status, error = "failed", None
-        work = Work(context, run)
+        work = Work(replace(context, database=database) if held else context, run)
         try:
-            recover(context.database)
+            if is_anything_left(database.spool):
+                from lading.extract.run import recover
+
+                recover(database)
             yield work
             status = "incomplete" if work.incomplete else "done"
         except LadingError as failure:
@@ -330,7 +335,11 @@ def working(context: Context, command: str) -> Iterator[Work]:
             error = type(failure).__name__
             raise
         finally:
-            with context.database.writing() as connection:
+            if status == "failed":
+                # After some errors DuckDB takes nothing more from whom it told of them.
+                hold.close()
+                database = context.database
+            with database.writing() as connection:
                 end(
                     connection,
                     run,

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,33 @@ LONGEST_PAUSE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A DuckDB file; `wait` is how many seconds to wait for another process to let go of it."""
+    """A DuckDB file; `wait` is how many seconds to wait for another process to let go of it.
+
+    `opened` is what `held` has open of it.
+    """
 
     path: Path
     storage_version: str = "v1.0.0"
     threads: int = 2
     wait: float = 10.0
+    opened: DuckDBPyConnection | None = field(default=None, repr=False, compare=False)
 
     @property
     def spool(self) -> Path:
         """The folder beside the file for what was received and is not in it yet."""
         return self.path.with_name(f"{self.path.name}.spool")
+
+    @contextmanager
+    def held(self) -> Iterator[Database]:
+        """The database opened once for all who write to what this gives, or read it: for work
+        that waits for nobody. Opening and closing take as long as some models do.
+
+        Raises:
+            DatabaseBusyError: another process held it all the time that we waited.
+            DatabaseError: what DuckDB said to the file.
+        """
+        with self.writing() as connection:
+            yield replace(self, opened=connection)
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
@@ -74,6 +90,9 @@ class Database:
         import duckdb
 
         try:
+            if self.opened is not None:
+                yield self.opened
+                return
             connection = self._connect(read_only=read_only)
             try:
                 yield connection

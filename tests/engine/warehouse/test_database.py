@@ -250,6 +250,31 @@ def test_two_threads_may_have_the_database_open(database: Database) -> None:
     assert found == [1]
 
 
+def test_what_is_held_is_open_once_and_nobody_else_writes(database: Database) -> None:
+    make(database)
+    code = "import sys, duckdb; duckdb.connect(sys.argv[1], read_only=True)"
+    command = [sys.executable, "-c", code, str(database.path)]
+    with database.held() as held:
+        with held.writing() as connection:
+            connection.execute("CREATE TEMP TABLE mine AS SELECT 1 AS x")
+        assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode != 0
+        with held.reading() as connection:
+            # A temporary table lasts as long as its connection.
+            assert connection.execute("SELECT x FROM mine").fetchall() == [(1,)]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_an_error_in_a_database_that_is_held_ends_that_alone(database: Database) -> None:
+    with database.held() as held:
+        with (
+            pytest.raises(DatabaseError, match="there_is_no_such_table"),
+            held.writing() as connection,
+        ):
+            connection.execute("FROM there_is_no_such_table")
+        with held.writing() as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
 def test_the_machines_time_zone_is_not_in_the_data(database: Database) -> None:
     make(database)
     code = (
