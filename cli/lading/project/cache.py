@@ -40,11 +40,11 @@ class Cache:
         self._is_new = False
 
     def get(self, section: str, key: str, kind: type[T]) -> T | None:
-        """What was kept, or None."""
+        """What was kept, in this run or before, or None."""
         import msgspec
 
         name = f"{section}:{key}"
-        _, found = self._entries().get(name, (0, None))
+        found = self._used.get(name) or self._entries().get(name, (0, None))[1]
         if found is None:
             return None
         try:
