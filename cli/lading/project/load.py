@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -189,10 +190,11 @@ class Reader:
 
 def _below(root: Path, folders: list[str], suffixes: frozenset[str]) -> Iterator[Path]:
     for folder in folders:
-        for path in sorted((root / folder).rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(root / folder).parts)
-            if path.suffix in suffixes and path.is_file() and not hidden:
-                yield path
+        found: list[Path] = []
+        for place, inside, names in os.walk(root / folder):
+            inside[:] = [each for each in inside if not each.startswith(".")]
+            found += [Path(place, each) for each in names if not each.startswith(".")]
+        yield from (path for path in sorted(found) if path.suffix in suffixes and path.is_file())
 
 
 def _relative(root: Path, path: Path) -> str:
