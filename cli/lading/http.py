@@ -7,7 +7,6 @@ A `Session` belongs to one server and one key. What an answer means is the calle
 from __future__ import annotations
 
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -269,6 +268,8 @@ class Session:
 
 
 def _end_stream(stream: Any) -> None:
+    import socket
+
     with suppress(OSError):
         # Closing alone would not wake a thread that reads from it.
         stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

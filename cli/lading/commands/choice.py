@@ -47,15 +47,13 @@ def read_choice(options: dict[str, Any]) -> Choice:
     Raises:
         UserError: the folder of --state has no manifest.
     """
-    from pathlib import Path
-
     from lading.pipeline.choice import Choice
-    from lading.transform.selection import read_state
 
-    state = options.pop("state")
-    return Choice(
-        options.pop("select"),
-        options.pop("exclude"),
-        read_state(Path(state)) if state is not None else None,
-        options.pop("allow_empty"),
-    )
+    folder, state = options.pop("state"), None
+    if folder is not None:
+        from pathlib import Path
+
+        from lading.transform.selection import read_state
+
+        state = read_state(Path(folder))
+    return Choice(options.pop("select"), options.pop("exclude"), state, options.pop("allow_empty"))

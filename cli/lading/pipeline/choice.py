@@ -50,13 +50,14 @@ class Choice:
             UserError: something that means nothing, or no node.
         """
         from lading.pipeline.building import Wish
-        from lading.pipeline.nodes import nodes_of
-        from lading.transform.selecting.reach import edges, reached
-        from lading.transform.selection import select
 
         wish = Wish(**ways)
         if not targets and not self.is_made:
             return wish
+        from lading.pipeline.nodes import nodes_of
+        from lading.transform.selecting.reach import edges, reached
+        from lading.transform.selection import select
+
         nodes = nodes_of(context)
         if targets:
             named = select(nodes, targets, state=self.state, allow_empty=self.allow_empty)

@@ -14,8 +14,6 @@ INLINE = "--inline"
 
 def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
     """What nodes are compiled to, under the names of their files; sources have none."""
-    from lading.transform.resources import resource_sql
-
     tests = {f"test.{test.name}": test for test in context.tests}
     resources = None
     for each in ids:
@@ -26,6 +24,8 @@ def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str
         elif kind == "test":
             yield f"tests/{name}.sql", tests[each].sql.strip()
         elif kind == "mapping":
+            from lading.transform.resources import resource_sql
+
             resources = resources or {each.name: each for each in context.resources}
             resource = resources[name]
             graph, project = context.graph, context.project

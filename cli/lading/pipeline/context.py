@@ -122,6 +122,9 @@ class Context:
     @cached_property
     def files(self) -> Mapping[str, LocalFile]:
         """The local files that are sources, by the ids of their nodes."""
+        sources = (each for document in self.project.sources for each in document.data["sources"])
+        if not any("files" in source for source in sources):
+            return {}
         from lading.transform.local_files import local_files
 
         return {f"source.{each.source}.{each.name}": each for each in local_files(self.project)[0]}
