@@ -23,6 +23,7 @@ T = TypeVar("T")
 FILE = "cache.msgpack"
 # How often the file is written before an entry that nobody asked for is dropped.
 OLDEST = 20
+SEAL_SIZE = 32
 # Enough to know the folder before the file is read as YAML.
 TARGET_PATH = re.compile(r"""^target-path:\s*["']?([^"'#\n]+)""", re.MULTILINE)
 # What the entries come from beside this package's code.
@@ -71,13 +72,19 @@ class Cache:
         kept = {
             name: (age + 1, raw) for name, (age, raw) in self._entries().items() if age < OLDEST
         }
-        kept |= {name: (0, raw) for name, raw in self._used.items() if _is_harmless(bytes(raw))}
+        kept |= {name: (0, raw) for name, raw in self._used.items()}
+        # What was no secret when it was kept may be one now.
+        kept = {name: each for name, each in kept.items() if _is_harmless(bytes(each[1]))}
         self._is_new = False
-        with suppress(OSError):
+        beside = self._path.with_name(f".{FILE}.{os.getpid()}")
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_name(f".{FILE}.{os.getpid()}")
-            beside.write_bytes(msgspec.msgpack.encode({"by": _code(), "entries": kept}))
+            content = msgspec.msgpack.encode({"by": _code(), "entries": kept})
+            beside.write_bytes(_seal(content) + content)
             beside.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     def _entries(self) -> dict[str, tuple[int, Any]]:
         if self._found is None:
@@ -88,7 +95,11 @@ class Cache:
         import msgspec
 
         try:
-            written = msgspec.msgpack.decode(self._path.read_bytes(), type=dict[str, msgspec.Raw])
+            file = self._path.read_bytes()
+            seal, content = file[:SEAL_SIZE], file[SEAL_SIZE:]
+            if seal != _seal(content):
+                return {}
+            written = msgspec.msgpack.decode(content, type=dict[str, msgspec.Raw])
             if msgspec.msgpack.decode(written["by"], type=str) != _code():
                 return {}
             kind = dict[str, tuple[int, msgspec.Raw]]
@@ -110,6 +121,11 @@ def open_cache(root: Path, *, writes: bool = True) -> Cache:
 def entry_key(*parts: object) -> str:
     """A digest of what an entry is made from; the parts' reprs must tell them apart."""
     return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _seal(content: bytes) -> bytes:
+    """What tells content that was damaged from what was written."""
+    return sha256(content).digest()
 
 
 def _is_harmless(raw: bytes) -> bool:
