@@ -38,12 +38,13 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML or JSON file: its data, and where each piece of it stands."""
+    """A YAML or JSON file: its data, where each piece of it stands, and a digest of its text."""
 
     file: str
     data: Any
     values: Mapping[KeyPath, tuple[int, int]]
     keys: Mapping[KeyPath, tuple[int, int]]
+    digest: str = ""
 
     def place(self, *path: str | int) -> Place:
         """Where the value at `path` stands; its nearest parent's place if it is not there."""

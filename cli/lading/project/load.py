@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ class Reader:
         if (kept := self.cache.get("document", entry, Document)) is not None:
             return kept, ()
         try:
-            document = read_document(name, text)
+            document = replace(read_document(name, text), digest=entry)
         except UserError as error:
             return None, error.problems
         problems = check_document(document, schema)

@@ -30,11 +30,21 @@ def keep_tests(
     run_started_at: str,
     tests: tuple[DataTest, ...],
 ) -> None:
-    """Keep data tests that nothing is wrong with."""
+    """Keep data tests that nothing is wrong with; they are compiled late, so this writes them."""
     bare = tuple(replace(test, wish=None, fragments=()) for test in tests)
     cache.put("tests", _tests_key(project, everything, run_started_at), bare)
+    cache.save()
 
 
 def _tests_key(project: Project, everything: str, run_started_at: str) -> str:
-    texts = "".join(file.text for file in (*project.data_tests, *project.macros))
-    return entry_key(everything, time_in(texts, run_started_at))
+    """Beside what the tests are made of, where they stand: their places are kept with them."""
+    documents = (*project.sources, *project.properties)
+    written = [repr(document.data) for document in documents]
+    texts = "".join([*written, *(file.text for file in (*project.data_tests, *project.macros))])
+    return entry_key(
+        everything,
+        [document.digest for document in documents],
+        time_in(texts, run_started_at),
+        # Which variables a template reads is not known before it is rendered.
+        sorted(project.environment.items()) if "env_var" in texts else (),
+    )
