@@ -97,6 +97,10 @@ class Compiler:
             return None, tuple(problems)
         return self._model(file, config, versions), tuple(problems)
 
+    def declared_at(self, name: str) -> Place:
+        """Where a model's properties begin; its file if it has none."""
+        return self._properties.get(name, Properties()).place or Place(self._files[name].file)
+
     def place(self, reader: str, read: str) -> Place:
         """Where a model names another one first."""
         wish = self.wish(reader)
@@ -178,7 +182,9 @@ class Compiler:
             incremental_sql=versions[1].statement.sql if len(versions) > 1 else "",
             digest=digest([version.statement.digest for version in versions]),
             volatile=next(filter(None, (each.statement.volatile for each in versions)), ""),
-            environment=versions[0].rendered.environment,
+            environment=tuple(
+                sorted({each for version in versions for each in version.rendered.environment})
+            ),
         )
 
     def _is_other(self, table: TableName) -> bool:
