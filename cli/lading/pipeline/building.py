@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lading.transform.standing import Standing
     from lading.transform.test_runs import TestResult
 
+KEPT, NONE_YET = "the last good one stays", "there is no good one yet"
 OUTCOMES = {"pass": "PASS", "warn": "WARN", "fail": "FAIL", "error": "ERROR"}
 
 
@@ -128,12 +129,15 @@ def said(step: Step) -> str:
     """What a node is, in words: `table marts.usage_by_day`."""
     if step.model is not None:
         return f"{step.model.materialized} {step.model.relation}"
+    if step.node.startswith("test."):
+        return "what no model makes"
     name = step.node.removeprefix("source.")
     return f"file {name}" if step.action == "make" else f"source {name}"
 
 
 def _plan(context: Context, wish: Wish, there: Standing, run_id: str) -> tuple[Step, ...]:
-    from lading.transform.making import Wanted, needed, order, plan
+    from lading.transform.making import Wanted, plan
+    from lading.transform.ordering import needed, order
 
     order_of = order(context.graph, context.tests)
     nodes = frozenset(order_of)
@@ -189,8 +193,8 @@ class _Teller:
             **({"because": list(result.because)} if result.because else {}),
         }
         if result.status == "ok":
-            found = [f"{result.rows:,} rows"] if result.rows is not None else []
-            found += [f"{len(result.tests):,} tests"] if result.tests else []
+            found = [_count(result.rows, "row")] if result.rows is not None else []
+            found += [_count(len(result.tests), "test")] if result.tests else []
             brackets = f" ({', '.join(found)})" if found else ""
             text = f"{about} OK {name}{brackets}{because} {took}"
             log.info("node", text, rows=result.rows, **fields)
@@ -199,7 +203,8 @@ class _Teller:
         elif result.status == "skipped":
             log.warning("node", f"{about} SKIP {name}: {result.message}", **fields)
         elif result.status == "fail":
-            log.error("node", f"{about} FAIL {name}: {result.message}; {KEPT} {took}", **fields)
+            kept = NONE_YET if "it is new" in result.because else KEPT
+            log.error("node", f"{about} FAIL {name}: {result.message}; {kept} {took}", **fields)
         else:
             place = f"{result.place}: " if result.place else ""
             hint = f" ({result.hint})" if result.hint else ""
@@ -218,7 +223,9 @@ class _Teller:
             outcome=result.outcome,
             failures=result.failures,
             seconds=round(result.seconds, 3),
+            **({"place": str(result.place)} if result.place else {}),
         )
 
 
-KEPT = "the last good one stays"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

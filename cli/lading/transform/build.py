@@ -6,26 +6,26 @@ the last good one is what others see, and what is on record of it stays true.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from lading.errors import Place
+from lading.errors import Place, UserError
+from lading.transform.contracts import check_contract
 from lading.transform.kept_failures import SCHEMA as FAILURES
 from lading.transform.kept_failures import forget_failures, save_failures, store_failures
 from lading.transform.making import Changed, DueTest, Step
 from lading.transform.materialise import SqlError, Written, materialise
 from lading.transform.names import quoted
-from lading.transform.standing import RELATIONS, slices_since
+from lading.transform.standing import RELATIONS, landed_before, put_on_record, slices_since
 from lading.transform.statements import explained, positions_in_errors
 from lading.transform.test_runs import Locate, TestResult, run_test
+from lading.transform.words import FILES
 from lading.waiting import Interruptions
 
 if TYPE_CHECKING:
@@ -120,19 +120,23 @@ class _Building:
         """Each result as it comes."""
         rows = self._connection.execute(RELATIONS).fetchall()
         self._there = {(schema.lower(), name.lower()): kind for schema, name, kind in rows}
-        due = [step for step in steps if step.action == "make" and step.model is not None]
-        for schema in sorted({step.model.schema for step in due if step.model is not None}):
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-        if any(_stores(step) for step in steps):
-            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {FAILURES}")
+        self._make_schemas(steps)
         with positions_in_errors(self._connection):
-            if self._way.jobs > 1 and len(due) > 1:
+            if self._way.jobs > 1 and sum(step.action != "nothing" for step in steps) > 1:
                 yield from self._side_by_side(steps)
                 return
             for step in steps:
                 result = self._without_work(step) or self._carry_out(step, self._connection)
                 self.results[step.node] = result
                 yield result
+
+    def _make_schemas(self, steps: Sequence[Step]) -> None:
+        """Two transactions that make the same schema at once would be in each other's way."""
+        due = [step for step in steps if step.action == "make"]
+        schemas = {step.model.schema if step.model is not None else FILES for step in due}
+        schemas |= {FAILURES for step in steps if _stores(step)}
+        for schema in sorted(schemas):
+            self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
 
     def _without_work(self, step: Step) -> NodeResult | None:
         """The result of a step that has nothing to do, or that must not be done."""
@@ -164,13 +168,17 @@ class _Building:
                         idle.append(busy.pop(step.node))
                         self.results[step.node] = future.result()
                         yield self.results[step.node]
-            except BaseException:
-                for cursor in self._cursors:
-                    cursor.interrupt()
-                raise
             finally:
-                for future in running:
-                    future.cancel()
+                self._stop(running)
+
+    def _stop(self, running: Iterable[Future[NodeResult]]) -> None:
+        """End what is still running, if anything is, and let go of the database."""
+        left = set(running)
+        while left:
+            # One that is between two statements does not feel it.
+            for cursor in self._cursors:
+                cursor.interrupt()
+            left = wait(left, timeout=0.1).not_done
         for cursor in self._cursors:
             cursor.close()
 
@@ -183,7 +191,7 @@ class _Building:
     def _ready(self, left: Iterable[Step], running: Iterable[Step]) -> list[Step]:
         """Those that nothing keeps waiting which is still to come."""
         to_come = {step.node for step in (*left, *running)}
-        return [step for step in left if not to_come.intersection(step.needs)]
+        return [step for step in left if not to_come.intersection(step.after)]
 
     def _reason_to_skip(self, step: Step) -> str | None:
         failed = [each for each in self.results.values() if each.status in {"error", "fail"}]
@@ -209,15 +217,20 @@ class _Building:
                 tests = self._test(step, cursor, Path(folder), kept)
                 good = not any(each.outcome in {"fail", "error"} for each in tests)
                 if good:
-                    passed = {each.test.name for each in tests}
-                    self._put_on_record(step, cursor, written, started, passed)
+                    seconds = perf_counter() - started
+                    rows = _entries(step, written, tests)
+                    put_on_record(cursor, rows, seconds, self._way.run_id)
                 cursor.execute("COMMIT" if good else "ROLLBACK")
             except SqlError as refused:
                 _roll_back(cursor)
                 result = self._refused(step, refused)
+            except UserError as error:
+                _roll_back(cursor)
+                result = _wrong(step, error)
             except duckdb.Error as error:
                 _roll_back(cursor)
-                result = NodeResult(step, "error", message=explained(error, "")[0])
+                place = Place(step.model.file) if step.model is not None else None
+                result = NodeResult(step, "error", message=explained(error, "")[0], place=place)
             except BaseException:
                 _roll_back(cursor)
                 raise
@@ -237,10 +250,18 @@ class _Building:
 
             return Written(load(cursor, self._files[step.node]))
         key = step.model.schema.lower(), step.model.name.lower()
-        landed = _landed_before(cursor, step)
-        return materialise(
-            cursor, step.model, self._there.get(key), in_full=step.in_full, landed=landed
+        landed = landed_before(cursor, step.node) if step.model.config.is_incremental else {}
+        written = materialise(
+            cursor,
+            step.model,
+            self._there.get(key),
+            in_full=step.in_full,
+            is_undated=step.is_undated,
+            landed=landed,
         )
+        if step.model.config.contract:
+            check_contract(cursor, step.model, self._graph)
+        return written
 
     def _test(
         self,
@@ -251,6 +272,8 @@ class _Building:
     ) -> tuple[TestResult, ...]:
         results = []
         for number, due in enumerate(step.tests):
+            if any(not self._is_good(read) for read in due.test.depends_on):
+                continue  # one that only warns; what else would keep the step from being done
             result = run_test(cursor, due.test, self._locate)
             results.append(result)
             if result.outcome == "error":
@@ -260,31 +283,8 @@ class _Building:
                 save_failures(cursor, due.test, kept[-1][1])
         return tuple(results)
 
-    def _put_on_record(
-        self,
-        step: Step,
-        cursor: DuckDBPyConnection,
-        written: Written,
-        started: float,
-        passed: set[str],
-    ) -> None:
-        seconds = perf_counter() - started
-        rows = [(step.node, step.made, written.rows)] if step.action == "make" else []
-        rows += [(f"test.{e.test.name}", e.made, None) for e in step.tests if e.test.name in passed]
-        nodes = [node for node, _, _ in rows]
-        if not nodes:
-            return
-        now = datetime.now(UTC).replace(tzinfo=None)
-        marks = ", ".join("?" * len(nodes))
-        cursor.execute(f"DELETE FROM lading.nodes WHERE node IN ({marks})", nodes)
-        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(nodes))
-        values = [
-            value
-            for node, made, count in rows
-            if made is not None
-            for value in (*_recorded(node, made), count, seconds, now, self._way.run_id)
-        ]
-        cursor.execute(f"INSERT INTO lading.nodes VALUES {places}", values)
+    def _is_good(self, node: str) -> bool:
+        return (result := self.results.get(node)) is None or result.is_good
 
     def _refused(self, step: Step, refused: SqlError) -> NodeResult:
         error = refused.__cause__
@@ -300,6 +300,26 @@ class _Building:
         return NodeResult(step, "error", message=message, place=place, hint=hint)
 
 
+def _entries(
+    step: Step, written: Written, tests: Sequence[TestResult]
+) -> Iterator[tuple[str, Made, int | None]]:
+    """What goes on record of a step that went well: the node, and the tests that were run."""
+    if step.action == "make" and step.made is not None:
+        yield step.node, step.made, written.rows
+    run = {each.test.name for each in tests}
+    for due in step.tests:
+        if due.test.name in run:
+            yield f"test.{due.test.name}", due.made, None
+
+
+def _wrong(step: Step, error: UserError) -> NodeResult:
+    """The result of a file that can't be read, or of a model that is not what it is said to be."""
+    first = error.problems[0]
+    message = "; ".join(each.message for each in error.problems)
+    hints = "; ".join(dict.fromkeys(each.hint for each in error.problems if each.hint))
+    return NodeResult(step, "error", message=message, place=first.place, hint=hints or None)
+
+
 def _keep_failures(
     step: Step, cursor: DuckDBPyConnection, kept: Sequence[tuple[DueTest, Path]]
 ) -> None:
@@ -309,30 +329,6 @@ def _keep_failures(
     for due in step.tests:
         if due.test.store_failures and due.test.name not in stored:
             forget_failures(cursor, due.test)
-
-
-def _recorded(node: str, made: Made) -> tuple[str, ...]:
-    return (
-        node,
-        made.digest,
-        made.settings,
-        made.logic,
-        json.dumps(made.inputs),
-        json.dumps(made.landed),
-        made.version,
-        made.status,
-    )
-
-
-def _landed_before(cursor: DuckDBPyConnection, step: Step) -> Mapping[str, str]:
-    """Up to when the streams of an incremental model had landed as it was made last."""
-    if step.model is None or not step.model.config.is_incremental:
-        return {}
-    found = cursor.execute(
-        "SELECT landed::VARCHAR FROM lading.nodes WHERE node = ?", [step.node]
-    ).fetchall()
-    landed: Mapping[str, str] = json.loads(found[0][0]) if found else {}
-    return landed
 
 
 def in_words(step: Step, cursor: DuckDBPyConnection | None = None) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ Pure: the same graph, tests and standing give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from lading.transform.digests import digest
+from lading.transform.ordering import anchored, nearest, order, reads_of
 from lading.transform.standing import Landed, Made, Standing
 from lading.transform.words import FILES
 
@@ -43,11 +43,14 @@ class DueTest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done for one node: `model` is None for a stream or a file.
+    """What is to be done for one node: `model` is None for a stream, a file, or a test that reads
+    no node.
 
     `because` are reasons in words and inputs that changed; `tests` are run before a model takes
     the place of the one that is there, and come with the versions of what they read. What goes on
-    record with it is in `made`; `in_full` says that no row of an incremental model may stay.
+    record with it is in `made`; `in_full` says that no row of an incremental model may stay, and
+    `is_undated` that something it comes from changed of which nobody knows since when.
+    `after` are the steps that must be over before it, `needs` those that must not have failed.
     """
 
     node: str
@@ -57,7 +60,9 @@ class Step:
     tests: tuple[DueTest, ...] = ()
     made: Made | None = None
     in_full: bool = True
+    is_undated: bool = False
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,58 +96,6 @@ def test_digest(test: DataTest) -> str:
     return digest(test.sql, *decides)
 
 
-def order(graph: Graph, tests: Sequence[DataTest]) -> Mapping[str, tuple[str, ...]]:
-    """Each node that is made or loaded, after what it waits for: what it reads, and what its tests
-    read beside it, as far as that leads to no circle."""
-    waits: dict[str, set[str]] = {
-        model.id: {f"model.{each}" for each in model.depends_on} | {s.id for s in model.sources}
-        for model in graph.models.values()
-        if not model.is_resource
-    }
-    for each in (source for reads in list(waits.values()) for source in reads):
-        waits.setdefault(each, set())
-    for test in tests:
-        for read in test.depends_on:
-            waits.setdefault(read, set())
-    for test in tests:
-        # One that no model is named for waits for all that it reads, and keeps nothing waiting.
-        for read in test.depends_on if test.attached_to in waits else ():
-            if read != test.attached_to and test.attached_to not in _reached(waits, read):
-                waits[test.attached_to].add(read)
-    sorter = TopologicalSorter({node: sorted(reads) for node, reads in sorted(waits.items())})
-    return {node: tuple(sorted(waits[node])) for node in sorter.static_order()}
-
-
-def _reached(waits: Mapping[str, Iterable[str]], node: str) -> set[str]:
-    found = {node}
-    left = [node]
-    while left:
-        new = set(waits.get(left.pop(), ())) - found
-        found |= new
-        left.extend(new)
-    return found
-
-
-def needed(order_of: Mapping[str, tuple[str, ...]], targets: Iterable[str]) -> frozenset[str]:
-    """The targets and all that they wait for."""
-    found: set[str] = set()
-    for target in targets:
-        found |= _reached(order_of, target)
-    return frozenset(found)
-
-
-def anchored(
-    order_of: Mapping[str, tuple[str, ...]], tests: Sequence[DataTest]
-) -> Mapping[str, tuple[DataTest, ...]]:
-    """The tests by the node where they are run: the last of those that they read."""
-    position = {node: index for index, node in enumerate(order_of)}
-    found: dict[str, list[DataTest]] = {}
-    for test in tests:
-        last = max(test.depends_on, key=lambda node: position[node], default="")
-        found.setdefault(last, []).append(test)
-    return {node: tuple(those) for node, those in found.items()}
-
-
 class _Planning:
     """A plan as it grows, node by node."""
 
@@ -155,22 +108,38 @@ class _Planning:
         self._fresh: set[str] = set()
         self._logic: dict[str, str] = {}
 
-    def step(self, node: str, waits: tuple[str, ...], tests: tuple[DataTest, ...]) -> Step:
+    def step(self, node: str, tests: tuple[DataTest, ...]) -> Step:
         """What is to be done for a node; the nodes that it waits for have been asked for."""
         if node.startswith("model."):
             model = self._graph.models[node.removeprefix("model.")]
-            return self._model(model, waits, tests)
+            return self._model(model, tests)
         if node in self._standing.files:
             return self._file(node, tests)
         self.versions[node] = self._stream(node).version
         due = self._due(node, tests)
         return Step(node, "test" if due else "nothing", tests=due)
 
-    def _model(self, model: Model, waits: tuple[str, ...], tests: tuple[DataTest, ...]) -> Step:
+    def of_no_node(
+        self, tests: Sequence[DataTest], *, are_wanted: bool, is_due: bool
+    ) -> list[Step]:
+        """Tests whose SQL names nothing that is known: they go along with whatever is done."""
+        chosen = self._wanted.tests
+        steps = []
+        for test in tests:
+            node = f"test.{test.name}"
+            made = Made(test_digest(test), "", "", {}, {}, "", "ok")
+            before = self._standing.made.get(node)
+            if not (node in chosen if chosen is not None else are_wanted):
+                continue
+            if is_due or self._wanted.force or before is None or before.digest != made.digest:
+                steps.append(Step(node, "test", tests=(DueTest(test, made),)))
+        return steps
+
+    def _model(self, model: Model, tests: tuple[DataTest, ...]) -> Step:
         node = model.id
         inputs = self._inputs(model)
-        logic = digest(model.digest, [self._logic[f"model.{each}"] for each in model.depends_on])
-        self._logic[node] = logic
+        logic = self._logic[node] = self._logic_of(model)
+        landed = self._landed(model)
         before = self._standing.made.get(node)
         reasons = self._reasons(model, inputs) if node in self._wanted.nodes else ()
         version = self._settle(node, before, is_made=bool(reasons))
@@ -184,11 +153,18 @@ class _Planning:
             model,
             reasons,
             due,
-            Made(
-                model.digest, settings_of(model), logic, inputs, self._landed(model), version, "ok"
-            ),
+            Made(model.digest, settings_of(model), logic, inputs, landed, version, "ok"),
             before is None or before.logic != logic or self._wanted.full_refresh,
-            waits,
+            before is not None and _undated(before.landed) != _undated(landed),
+        )
+
+    def _logic_of(self, model: Model) -> str:
+        """A name for a model's query, those of all that it comes from, and how they keep rows."""
+        config = model.config
+        return digest(
+            model.digest,
+            (config.unique_key, config.time_column, config.lookback),
+            [self._logic[f"model.{each}"] for each in model.depends_on],
         )
 
     def _file(self, node: str, tests: tuple[DataTest, ...]) -> Step:
@@ -290,8 +266,23 @@ class _Planning:
         return self._standing.streams.get(node.rpartition(".")[2], Landed("", "nothing"))
 
     def _landed(self, model: Model) -> dict[str, str]:
-        streams = sorted(self._graph.streams(model.name))
-        return {each: self._standing.streams.get(each, Landed("", "")).latest for each in streams}
+        """Up to when the streams have landed that a model comes from by whatever way; and of
+        what comes in no slices, files and further tables, the versions, by names with a dot."""
+        found: dict[str, str] = {}
+        for each in self._graph.ancestors([model.name]):
+            one = self._graph.models[each]
+            for source in one.sources:
+                if source.is_file:
+                    found[source.id] = self._standing.files.get(source.id, "")
+                else:
+                    streams = self._standing.streams
+                    found[source.stream] = streams.get(source.stream, Landed("", "")).latest
+            found |= {other: self._standing.others.get(other, "") for other in one.others}
+        return dict(sorted(found.items()))
+
+
+def _undated(landed: Mapping[str, str]) -> dict[str, str]:
+    return {name: version for name, version in landed.items() if "." in name}
 
 
 def plan(
@@ -306,9 +297,41 @@ def plan(
     order_of = order(graph, tests)
     at = anchored(order_of, tests)
     planning = _Planning(graph, standing, wanted, run_id)
-    steps = [planning.step(node, waits, at.get(node, ())) for node, waits in order_of.items()]
-    return tuple(
+    steps = [planning.step(node, at.get(node, ())) for node in order_of]
+    steps = [
         each
         for each in steps
         if each.tests or (each.made is not None and each.node in wanted.nodes)
+    ]
+    steps += planning.of_no_node(
+        at.get("", ()),
+        are_wanted=wanted.nodes >= order_of.keys(),
+        is_due=any(each.action != "nothing" for each in steps),
     )
+    return tuple(_linked(steps, order_of, reads_of(graph)))
+
+
+def _linked(
+    steps: Sequence[Step],
+    order_of: Mapping[str, tuple[str, ...]],
+    reads: Mapping[str, frozenset[str]],
+) -> Iterator[Step]:
+    """The steps with those that each waits for, and those that it needs: also by way of nodes
+    for which there is nothing to do."""
+    there = {step.node for step in steps}
+    waits: dict[str, frozenset[str]] = {}
+    needs: dict[str, frozenset[str]] = {}
+    for node, before in order_of.items():
+        waits[node] = nearest(before, waits, there)
+        needs[node] = nearest(reads.get(node, ()), needs, there)
+    for step in steps:
+        gates = {
+            read
+            for due in step.tests
+            if due.test.severity == "error"
+            for read in due.test.depends_on
+            if read != step.node
+        }
+        after = waits.get(step.node, there - {step.node} if step.node not in order_of else ())
+        needed_by = needs.get(step.node, frozenset()) | nearest(gates, needs, there)
+        yield replace(step, needs=tuple(sorted(needed_by)), after=tuple(sorted(after)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from lading.transform.digests import digest
@@ -38,7 +38,8 @@ class Made:
     """How a node was made last: by which query and settings, of which versions of its inputs.
 
     `logic` stands for its query and those of all that it comes from, `landed` has the moment (UTC)
-    up to which each stream that feeds it had landed, `version` names its content.
+    up to which each stream that feeds it had landed, and the versions of files and other tables
+    that do, by names with a dot; `version` names its content.
     """
 
     digest: str
@@ -95,8 +96,8 @@ def slices_since(connection: DuckDBPyConnection, stream: str, latest: str) -> in
 
 
 def oldest_since(connection: DuckDBPyConnection, landed: Mapping[str, str]) -> datetime | None:
-    """The start of the oldest slice that was fetched after the moment of its stream. That of a
-    list begins when it was asked for."""
+    """The start of the oldest slice that was fetched after the moment of its stream, as `Made`
+    has them. That of a list begins when it was asked for."""
     found = [
         connection.execute(
             "SELECT min(starting_at) FROM lading.slices WHERE stream = ? "
@@ -104,8 +105,53 @@ def oldest_since(connection: DuckDBPyConnection, landed: Mapping[str, str]) -> d
             [stream, latest or "0001-01-01"],
         ).fetchall()[0][0]
         for stream, latest in landed.items()
+        if "." not in stream
     ]
     return min((each for each in found if each is not None), default=None)
+
+
+def landed_before(connection: DuckDBPyConnection, node: str) -> Mapping[str, str]:
+    """What had landed of all that feeds a node as it was made last, as `Made` has it."""
+    sql = "SELECT landed::VARCHAR FROM lading.nodes WHERE node = ?"
+    found = connection.execute(sql, [node]).fetchall()
+    landed: Mapping[str, str] = json.loads(found[0][0]) if found else {}
+    return landed
+
+
+def put_on_record(
+    connection: DuckDBPyConnection,
+    nodes: Iterable[tuple[str, Made, int | None]],
+    seconds: float,
+    run_id: str,
+) -> None:
+    """Note down how nodes were made by a run, with their numbers of rows, within the transaction
+    that is under way."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    rows = [
+        (
+            node,
+            made.digest,
+            made.settings,
+            made.logic,
+            json.dumps(dict(made.inputs)),
+            json.dumps(dict(made.landed)),
+            made.version,
+            made.status,
+            count,
+            seconds,
+            now,
+            run_id,
+        )
+        for node, made, count in nodes
+    ]
+    if not rows:
+        return
+    names = [row[0] for row in rows]
+    marks = ", ".join("?" * len(names))
+    connection.execute(f"DELETE FROM lading.nodes WHERE node IN ({marks})", names)
+    places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+    values = [value for row in rows for value in row]
+    connection.execute(f"INSERT INTO lading.nodes VALUES {places}", values)
 
 
 def _made(connection: DuckDBPyConnection) -> dict[str, Made]:
