@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lading.transform.digests import digest
@@ -11,16 +13,17 @@ from lading.transform.nodes import Node
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.project.documents import Document
+    from lading.transform.data_tests import DataTest
     from lading.transform.model import Model
+
+# The moment of which the SQL is that checksums stand for: a new day modifies nothing.
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def nodes_of(context: Context) -> Mapping[str, Node]:
     """Every node by its id: sources first, then models in the graph's order, then what hangs on
     them."""
-    from lading.transform.kept import time_in
-
-    texts = "".join(file.text for file in (*context.project.models, *context.project.macros))
-    entry = f"{context.everything}{time_in(texts, context.graph.run_started_at)}"
+    entry = nodes_key(context)
     kept = context.cache.get("nodes", entry, tuple[Node, ...])
     if kept is None:
         kept = tuple(_nodes(context))
@@ -29,11 +32,77 @@ def nodes_of(context: Context) -> Mapping[str, Node]:
     return {node.id: node for node in kept}
 
 
+def nodes_key(context: Context) -> str:
+    """A digest of all that the nodes are made from."""
+    from lading.project.cache import entry_key
+
+    models = context.graph.models
+    read = sorted({variable for model in models.values() for variable in model.environment})
+    return entry_key(context.everything, _time(context), read)
+
+
+def _time(context: Context) -> str:
+    """As much of the present as the project's SQL shows; that of mappings always shows all."""
+    from lading.transform.kept import time_in
+
+    project, models = context.project, context.graph.models
+    made = [file for file in project.models if not _is_resource(models.get(file.name))]
+    texts = "".join(file.text for file in (*made, *project.macros, *project.data_tests))
+    return time_in(texts, context.graph.run_started_at)
+
+
+def _is_resource(model: Model | None) -> bool:
+    return model is not None and model.is_resource
+
+
+@dataclass(frozen=True, slots=True)
+class _Digests:
+    """The digests of models and tests, by their names, as they come out at a moment that is the
+    same in every run."""
+
+    models: Mapping[str, str]
+    tests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, context: Context) -> _Digests:
+        graph, tests = context.graph, context.tests
+        if _time(context):
+            from lading.transform.data_tests import compile_tests
+            from lading.transform.graph import load_graph
+
+            graph, _ = load_graph(context.project, LONG_AGO, context.cache)
+            tests, _ = compile_tests(context.project, graph)
+        return cls(
+            {name: model.digest for name, model in graph.models.items()},
+            {test.name: _digest(test) for test in tests},
+        )
+
+
+def _digest(test: DataTest) -> str:
+    settings = (test.severity, test.warn_if, test.error_if, test.limit, test.store_failures)
+    return digest(_sql_digest(test), settings, test.tags, test.description)
+
+
+def _sql_digest(test: DataTest) -> str:
+    """What stands for the SQL, without the comments and the white space that a person wrote."""
+    from lading.transform.digests import query_digest
+    from lading.transform.generic_tests import BUILT_IN
+
+    if test.test in BUILT_IN:
+        return test.sql
+    from sqlglot import tokenize
+
+    from lading.transform.statements import DIALECT
+
+    return query_digest(tokenize(test.sql, dialect=DIALECT))
+
+
 def _nodes(context: Context) -> Iterator[Node]:
     for document in context.project.sources:
         yield from _sources(document)
+    digests = _Digests.of(context)
     for model in context.graph.models.values():
-        yield _model(context, model)
+        yield _model(context, model, digests.models.get(model.name, model.digest))
     for test in context.tests:
         yield Node(
             f"test.{test.name}",
@@ -41,7 +110,7 @@ def _nodes(context: Context) -> Iterator[Node]:
             "test",
             test.place.file,
             test.depends_on,
-            digest(test.sql, test.severity, test.warn_if, test.error_if, test.limit),
+            digests.tests.get(test.name) or _digest(test),
             test.tags,
             test_type="singular" if test.test == "singular" else "generic",
             attached_to=test.attached_to,
@@ -75,7 +144,7 @@ def _sources(document: Document) -> Iterator[Node]:
             )
 
 
-def _model(context: Context, model: Model) -> Node:
+def _model(context: Context, model: Model, sql: str) -> Node:
     kind = context.project.kinds.get(model.name)
     reads = (*(f"model.{each}" for each in model.depends_on), *(s.id for s in model.sources))
     return Node(
@@ -84,7 +153,7 @@ def _model(context: Context, model: Model) -> Node:
         "model",
         model.file,
         tuple(sorted(reads)),
-        digest(model.digest, model.config, model.columns, model.description),
+        digest(sql, model.config, model.columns, model.description),
         model.tags,
         kind.names if kind is not None and model.is_resource else (),
         materialized=model.materialized,
