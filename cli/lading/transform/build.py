@@ -41,7 +41,8 @@ Status = Literal["ok", "error", "fail", "skipped", "up to date"]
 @dataclass(frozen=True, slots=True)
 class NodeResult:
     """How one node went: `rows` of what was written, the reason of an error or a skip in
-    `message`, why it was due in `because`. One whose test failed has the status `fail`."""
+    `message`, why it was due in `because`. One whose test failed has the status `fail`.
+    `started_at` (UTC) is None of what was not begun."""
 
     step: Step
     status: Status
@@ -52,6 +53,7 @@ class NodeResult:
     hint: str | None = None
     because: tuple[str, ...] = ()
     tests: tuple[TestResult, ...] = ()
+    started_at: datetime | None = None
 
     @property
     def node(self) -> str:
@@ -207,7 +209,7 @@ class _Building:
     def _carry_out(self, step: Step, cursor: DuckDBPyConnection) -> NodeResult:
         import duckdb
 
-        started = perf_counter()
+        started, started_at = perf_counter(), datetime.now(UTC)
         because = in_words(step, cursor)
         with TemporaryDirectory() if _stores(step) else _nowhere() as folder:
             kept: list[tuple[DueTest, Path]] = []
@@ -240,7 +242,8 @@ class _Building:
         if result.status == "fail":
             failed = [each for each in result.tests if each.outcome in {"fail", "error"}]
             result = replace(result, message=f"{failed[0].test.name} failed", rows=None)
-        return replace(result, seconds=perf_counter() - started, because=because)
+        seconds = perf_counter() - started
+        return replace(result, seconds=seconds, because=because, started_at=started_at)
 
     def _write(self, step: Step, cursor: DuckDBPyConnection) -> Written:
         if step.action != "make":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any, Literal, cast
 
@@ -22,6 +23,7 @@ class Config:
 
     An incremental model is made again from `lookback` before its last row by `time_column`, or
     has its rows replaced by `unique_key`. A contract holds it to the columns that are declared.
+    `meta` is whatever a person wants to find in the manifest, as JSON.
     """
 
     materialized: Materialization | None = None
@@ -30,16 +32,19 @@ class Config:
     time_column: str | None = None
     lookback: timedelta | None = None
     contract: bool | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
 
     def over(self, other: Config) -> Config:
-        """These settings where they say something, else the other's; the tags of both."""
+        """These settings where they say something, else the other's; the tags and the meta of
+        both."""
         said = {
             each.name: value
             for each in fields(self)
             if (value := getattr(self, each.name)) not in (None, ())
         }
         tags = tuple(dict.fromkeys((*other.tags, *self.tags)))
-        return replace(other, **{**said, "tags": tags})
+        meta = {**other.meta, **self.meta}
+        return replace(other, **{**said, "tags": tags, "meta": meta})
 
     @property
     def is_incremental(self) -> bool:
@@ -70,6 +75,7 @@ def read_config(settings: Mapping[str, Any]) -> Config:
         time_column=time_column,
         lookback=_span(settings.get("lookback")),
         contract=_contract(settings.get("contract")),
+        meta=_meta(settings.get("meta")),
     )
 
 
@@ -118,3 +124,13 @@ def _contract(given: Any) -> bool | None:
     if isinstance(given, Mapping) and isinstance(given.get("enforced"), bool):
         return bool(given["enforced"])
     raise UserError("a contract is enforced, or not there", hint="write contract='enforced'")
+
+
+def _meta(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping | None):
+        raise UserError("meta is a mapping", hint="write config(meta={'owner': '…'})")
+    try:
+        written: dict[str, Any] = json.loads(json.dumps(dict(given or {}), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"meta is not JSON: {error}") from error
+    return written

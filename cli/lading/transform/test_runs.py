@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from operator import eq, ge, gt, le, lt, ne
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -34,7 +35,8 @@ class TestResult:
 
     `failures` is the number of failing rows, no more than the test's `limit`. `sample` has the
     names of their columns and then a few of them, all as text; NULL is 'NULL'. `stored` is the
-    table for the failing rows of a test with `store_failures` that did not pass.
+    table for the failing rows of a test with `store_failures` that did not pass. `started_at` is
+    UTC.
     """
 
     test: DataTest
@@ -46,6 +48,7 @@ class TestResult:
     seconds: float = 0.0
     sample: tuple[Row, ...] = ()
     stored: str = ""
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,11 @@ def run_test(cursor: DuckDBPyConnection, test: DataTest, locate: Locate) -> Test
 
     `stored` and the message only name the table: `save_failures` and `store_failures` fill it.
     """
+    started_at = datetime.now(UTC)
+    return replace(_run(cursor, test, locate), started_at=started_at)
+
+
+def _run(cursor: DuckDBPyConnection, test: DataTest, locate: Locate) -> TestResult:
     import duckdb
 
     started = perf_counter()
