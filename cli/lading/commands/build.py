@@ -62,7 +62,7 @@ def command(
     from lading.commands.built import show_build, show_build_plan, show_done
     from lading.commands.progress import bars
     from lading.commands.project import open_project
-    from lading.pipeline.artifacts import write_results
+    from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.building import build, is_due, plan_build, up_to_date
     from lading.pipeline.context import working
 
@@ -82,7 +82,8 @@ def command(
     if not due:
         nodes = up_to_date([each.step for each in planned])
     else:
-        with bars() as shown, working(context, "build", held=True) as work:
+        run = working(context, "build", held=True)
+        with reporting(context, "build"), bars() as shown, run as work:
             nodes = build(work, shown, wish)
     write_results(context, "build", nodes, junit)
     show_build(nodes)

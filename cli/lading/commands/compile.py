@@ -19,12 +19,15 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     """Write the SQL of models and tests as DuckDB gets it to target/compiled/; that of the NODES
     is printed, too.
 
-    A resource model is compiled for the selector of each mapping that uses it. Names of columns
-    are checked on an empty copy of the database; the database itself is not opened.
+    A resource model is compiled for the selector of each mapping that uses it. What the project
+    is made of goes to target/manifest.json, and to target/schemas/ the JSON Schemas by which
+    editors complete and check its files. Names of columns are checked on an empty copy of the
+    database; the database itself is not opened.
     """
     from lading.commands.output import remark, say
     from lading.commands.project import open_project
     from lading.errors import UserError
+    from lading.pipeline.artifacts import write_artifacts, write_schemas
     from lading.pipeline.compiled import compiled_inline, compiled_of, write_compiled
     from lading.pipeline.model_checks import empty_copy
     from lading.pipeline.nodes import nodes_of
@@ -39,6 +42,8 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
             raise UserError(problems=made.bound.problems)
     known = nodes_of(context)
     written = write_compiled(context, known)
+    write_artifacts(context)
+    write_schemas(context)
     if nodes or choice.select or choice.exclude:
         ids = choice.ids(known, nodes)
         for title, sql in compiled_of(context, ids):

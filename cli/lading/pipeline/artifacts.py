@@ -1,42 +1,116 @@
-"""What a command leaves in `target/` for other programs: the manifest, its results, the SQL."""
+"""What a command leaves in `target/` for other programs: the manifest, its results, the schemas."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lading import __version__
+from lading.errors import LadingError
 from lading.secrets import redact
 
 if TYPE_CHECKING:
+    from lading.extract.run import Extraction
+    from lading.pipeline.checks import CheckResult
     from lading.pipeline.context import Context
+    from lading.pipeline.steps import Blocked
     from lading.transform.build import NodeResult
     from lading.transform.test_runs import TestResult
+    from lading.transform.unit_runs import UnitTestResult
 
-RUN_RESULTS = "run_results.json"
+MANIFEST, RUN_RESULTS, SCHEMAS = "manifest.json", "run_results.json", "schemas"
+RESULTS_SCHEMA = "urn:lading:schema:run_results"
+
+
+def write_artifacts(context: Context) -> None:
+    """Leave the manifest; one that is there, and made from the same, is not looked into."""
+    path = context.project.target_path / MANIFEST
+    key, stamp = _manifest_key(context), _stamp(path)
+    if stamp is not None and context.cache.get("manifest", key, Stamp) == stamp:
+        return
+    from lading.pipeline.manifest import manifest
+
+    write(path, json.dumps(manifest(context, key), indent=1))
+    context.cache.put("manifest", key, _stamp(path))
+    context.cache.save()
 
 
 def write_results(
-    context: Context, command: str, nodes: Sequence[NodeResult], junit: str | None = None
+    context: Context,
+    command: str,
+    nodes: Sequence[NodeResult] = (),
+    junit: str | None = None,
+    *,
+    extraction: Extraction | None = None,
+    tests: Iterable[TestResult] = (),
+    unit_tests: Iterable[UnitTestResult] = (),
+    checks: Iterable[CheckResult] = (),
+    blocked: Sequence[Blocked] = (),
+    error: LadingError | None = None,
 ) -> None:
-    """Leave how each node and each test went, and on request the tests' results as JUnit XML."""
-    results = [entry for node in nodes for entry in _entries(node)]
+    """Leave the manifest and how all that a command did went, and on request the tests' results
+    as JUnit XML. `error` is what ended the command."""
+    from lading.pipeline.results import (
+        of_blocked,
+        of_checks,
+        of_extraction,
+        of_nodes,
+        of_tests,
+        of_unit_tests,
+    )
+
+    write_artifacts(context)
+    results = [
+        *(of_extraction(extraction) if extraction is not None else ()),
+        *of_nodes(nodes),
+        *of_tests(tests),
+        *of_unit_tests(unit_tests),
+        *of_checks(checks),
+        *of_blocked(blocked),
+    ]
     document = {
         "metadata": {
+            "schema": RESULTS_SCHEMA,
             "lading_version": __version__,
             "generated_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "command": command,
-            "run_started_at": f"{context.now:%Y-%m-%dT%H:%M:%SZ}",
+            "run_started_at": f"{context.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "project": context.project.name,
             "target": context.project.target.name,
+            "error": None if error is None else error.message,
         },
-        "results": results,
+        "results": [each.as_json() for each in results],
     }
     write(context.project.target_path / RUN_RESULTS, json.dumps(document, indent=1))
     if junit is not None:
-        write(Path(junit), junit_xml([each for node in nodes for each in node.tests]))
+        from lading.pipeline.junit import junit_xml
+
+        write(Path(junit), junit_xml(results, context.now.astimezone(UTC)))
+
+
+@contextmanager
+def reporting(context: Context, command: str) -> Iterator[None]:
+    """Leave the error that ends a command early in its results."""
+    try:
+        yield
+    except LadingError as error:
+        write_results(context, command, error=error)
+        raise
+
+
+def write_schemas(context: Context) -> None:
+    """Leave the JSON Schemas of all files, for editors and for readers of the artifacts."""
+    from importlib.resources import files
+
+    for shipped in files("lading.project").joinpath(SCHEMAS).iterdir():
+        path = context.project.target_path / SCHEMAS / shipped.name
+        text = shipped.read_text("utf-8")
+        if shipped.name.endswith(".json") and _text(path) != text:
+            write(path, text.removesuffix("\n"))
 
 
 def write(path: Path, text: str) -> None:
@@ -47,55 +121,26 @@ def write(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def _entries(node: NodeResult) -> Iterator[Mapping[str, Any]]:
-    if node.step.action != "test":
-        yield {
-            "unique_id": node.node,
-            "status": node.status,
-            "execution_time": round(node.seconds, 6),
-            "rows": node.rows,
-            "message": node.message or None,
-            "place": str(node.place) if node.place else None,
-            "because": list(node.because),
-        }
-    for test in node.tests:
-        yield {
-            "unique_id": f"test.{test.test.name}",
-            "status": test.outcome,
-            "execution_time": round(test.seconds, 6),
-            "failures": test.failures,
-            "message": test.message or None,
-            "place": str(test.test.place),
-            "stored": test.stored or None,
-        }
+def _text(path: Path) -> str | None:
+    with suppress(OSError, UnicodeDecodeError):
+        return path.read_text("utf-8")
+    return None
 
 
-def junit_xml(tests: Sequence[TestResult]) -> str:
-    """Results of tests in the form that CI servers read."""
-    from xml.etree import ElementTree as tree
+def _manifest_key(context: Context) -> str:
+    from lading.pipeline.nodes import nodes_key
+    from lading.project.cache import entry_key
 
-    bad = {"fail": "failure", "error": "error"}
-    suite = tree.Element(
-        "testsuite",
-        name="lading",
-        tests=str(len(tests)),
-        failures=str(sum(each.outcome == "fail" for each in tests)),
-        errors=str(sum(each.outcome == "error" for each in tests)),
-        skipped="0",
-        time=f"{sum(each.seconds for each in tests):.3f}",
-    )
-    for each in tests:
-        about = each.test.attached_to or each.test.test
-        case = tree.SubElement(
-            suite, "testcase", classname=about, name=each.test.name, time=f"{each.seconds:.3f}"
-        )
-        case.set("file", each.test.place.file)
-        if each.outcome in bad:
-            found = tree.SubElement(case, bad[each.outcome], message=each.message)
-            found.text = "\n".join("  ".join(row) for row in each.sample)
-        elif each.outcome == "warn":
-            tree.SubElement(case, "system-out").text = f"warning: {each.message}"
-    suites = tree.Element("testsuites")
-    suites.append(suite)
-    tree.indent(suites)
-    return tree.tostring(suites, encoding="unicode", xml_declaration=True)
+    project = context.project
+    return entry_key(nodes_key(context), project.name, project.version, project.target.name)
+
+
+# A file's size and time of change, by which it is known again.
+Stamp = tuple[int, int]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+    return None

@@ -70,12 +70,14 @@ def build(
     What depends on one that failed is left out. Gives a result for every wanted node. Tests that
     passed have a line of their own if `name_passed`; else they are counted with their model.
     """
+    from lading.pipeline.artifacts import write_artifacts
     from lading.pipeline.compiled import write_compiled
     from lading.transform.build import Way
     from lading.transform.build import build as carry_out
 
     context = work.context
     write_compiled(context, [model.id for model in context.graph.models.values()])
+    write_artifacts(context)
     with context.database.writing() as connection:
         steps = _plan(context, wish, _look(context, connection), work.run.id)
         total = len(steps) + sum(len(step.tests) for step in steps)

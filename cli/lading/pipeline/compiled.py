@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
+    from lading.transform.nodes import Node
 
 INLINE = "--inline"
+
+
+def compiled_name(node: Node) -> str | None:
+    """The file below `target/compiled/` that has what a node is compiled to; None if it has none."""
+    if node.resource_type == "model":
+        return str(PurePosixPath(node.file).with_name(f"{node.name}.sql"))
+    folder = {"test": "tests", "mapping": "mappings"}.get(node.resource_type)
+    return f"{folder}/{node.name}.sql" if folder else None
 
 
 def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str]]:

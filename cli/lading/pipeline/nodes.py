@@ -47,8 +47,10 @@ def _time(context: Context) -> str:
 
     project, models = context.project, context.graph.models
     made = [file for file in project.models if not _is_resource(models.get(file.name))]
-    texts = "".join(file.text for file in (*made, *project.macros, *project.data_tests))
-    return time_in(texts, context.graph.run_started_at)
+    texts = (file.text for file in (*made, *project.macros, *project.data_tests))
+    # A plain search is many times as fast as one for a whole word.
+    likely = [text for text in texts if "run_started_at" in text or "today" in text]
+    return time_in("\n".join(likely), context.graph.run_started_at)
 
 
 def _is_resource(model: Model | None) -> bool:

@@ -502,7 +502,9 @@ def test_a_view_of_its_name_gives_way(january: Books, graph: MakeGraph) -> None:
     assert january.days() == TEN
 
 
-def test_another_table_that_changed_may_have_changed_any_row(january: Books, graph: MakeGraph) -> None:
+def test_another_table_that_changed_may_have_changed_any_row(
+    january: Books, graph: MakeGraph
+) -> None:
     january.database.execute("CREATE TABLE factor AS SELECT 1 AS f")
     model = daily()["models/m/daily.sql"].replace("::int", "::int * (select f from main.factor)")
     made = graph({"models/m/daily.sql": model})
