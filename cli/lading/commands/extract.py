@@ -36,6 +36,7 @@ def command(dry_run: bool, output: str, select: tuple[str, ...], **options: Any)
     from lading.commands.project import open_project
     from lading.commands.report import show_extraction, show_extraction_plan
     from lading.commands.scope import read_scope
+    from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.steps import extract, plan_extraction
 
@@ -45,7 +46,8 @@ def command(dry_run: bool, output: str, select: tuple[str, ...], **options: Any)
         return 0
     context = open_project(options, needs=("anthropic",))
     plan_extraction(context, scope)
-    with bars() as shown, working(context, "extract") as work:
+    with reporting(context, "extract"), bars() as shown, working(context, "extract") as work:
         extraction = extract(work, shown, scope)
+    write_results(context, "extract", extraction=extraction)
     show_extraction(extraction)
     return int(work.incomplete)

@@ -20,15 +20,17 @@ def command(**options: Any) -> int:
     from lading.commands.progress import bars
     from lading.commands.project import open_project
     from lading.commands.report import show_pushed
+    from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.delivery import push
     from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
     from lading.pipeline.sync import plan_push
 
     context = open_project(options, needs=("port",))
-    with bars() as shown, working(context, "push") as work:
+    with reporting(context, "push"), bars() as shown, working(context, "push") as work:
         failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
         planned = plan_push(work, shown, failed, differing)
         result = push(work, planned.plan, shown)
+    write_results(context, "push", planned.nodes, blocked=planned.blocked)
     show_pushed(planned, result)
     return int(work.incomplete)

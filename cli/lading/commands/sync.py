@@ -23,12 +23,20 @@ def command(**options: Any) -> int:
     from lading.commands.project import open_project
     from lading.commands.report import show_sync
     from lading.commands.scope import read_scope
+    from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.sync import sync
 
     scope = read_scope(options)
     context = open_project(options, needs=("anthropic", "port"))
-    with bars() as shown, working(context, "sync") as work:
+    with reporting(context, "sync"), bars() as shown, working(context, "sync") as work:
         synced = sync(work, shown, scope)
+    write_results(
+        context,
+        "sync",
+        synced.planned.nodes,
+        extraction=synced.extraction,
+        blocked=synced.planned.blocked,
+    )
     show_sync(synced)
     return int(work.incomplete)

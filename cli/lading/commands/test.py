@@ -23,11 +23,13 @@ def command(**options: Any) -> int:
     from lading.commands.progress import bars
     from lading.commands.project import open_project
     from lading.commands.report import show_checks
+    from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.checks import run_checks
 
     choice = read_choice(options)
     context = open_project(options)
-    with bars() as shown:
+    with reporting(context, "test"), bars() as shown:
         results = run_checks(context, shown, choice)
+    write_results(context, "test", checks=results)
     show_checks(results)
     return int(any(each.failed for each in results))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MANIFEST, RUN_RESULTS, SCHEMAS = "manifest.json", "run_results.json", "schemas"
 RESULTS_SCHEMA = "urn:lading:schema:run_results"
+# A file's size and time of change, by which it is known again.
+Stamp = tuple[int, int]
 
 
 def write_artifacts(context: Context) -> None:
@@ -133,10 +135,6 @@ def _manifest_key(context: Context) -> str:
 
     project = context.project
     return entry_key(nodes_key(context), project.name, project.version, project.target.name)
-
-
-# A file's size and time of change, by which it is known again.
-Stamp = tuple[int, int]
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -14,7 +14,7 @@ INLINE = "--inline"
 
 
 def compiled_name(node: Node) -> str | None:
-    """The file below `target/compiled/` that has what a node is compiled to; None if it has none."""
+    """The file below `target/compiled/` with what a node is compiled to; None if there is none."""
     if node.resource_type == "model":
         return str(PurePosixPath(node.file).with_name(f"{node.name}.sql"))
     folder = {"test": "tests", "mapping": "mappings"}.get(node.resource_type)

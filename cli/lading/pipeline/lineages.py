@@ -75,7 +75,8 @@ def own_tables() -> Mapping[str, Columns]:
     from sqlglot import exp, parse
 
     from lading.transform.statements import DIALECT
-    from lading.warehouse.tables import BOOKKEEPING, RAW as RAW_TABLES
+    from lading.warehouse.tables import BOOKKEEPING
+    from lading.warehouse.tables import RAW as RAW_TABLES
 
     found = {}
     for statement in parse(BOOKKEEPING + RAW_TABLES.format(stream="*"), dialect=DIALECT):
@@ -207,7 +208,7 @@ def _property(
 def _origins(lineages: Mapping[str, Lineage], reads: Iterable[Path]) -> tuple[Origin, ...]:
     """What parts of a row are in the relations without a lineage."""
     all_columns = dict.fromkeys(each.column for each in lineages[ROW])
-    wanted = [
-        (column, path[1:]) for path in reads for column in (path[:1] or all_columns)
-    ]
-    return distinct({each for column, path in wanted for each in trace(lineages, ROW, column, path)})
+    wanted = [(column, path[1:]) for path in reads for column in (path[:1] or all_columns)]
+    return distinct(
+        {each for column, path in wanted for each in trace(lineages, ROW, column, path)}
+    )
