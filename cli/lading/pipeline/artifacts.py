@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 MANIFEST, RUN_RESULTS, SCHEMAS = "manifest.json", "run_results.json", "schemas"
 RESULTS_SCHEMA = "urn:lading:schema:run_results"
 # A file's size and time of change, by which it is known again.
-Stamp = tuple[int, int]
+Stamp = tuple[int, ...]
 
 
 def write_artifacts(context: Context) -> None:
     """Leave the manifest; one that is there, and made from the same, is not looked into."""
     path = context.project.target_path / MANIFEST
     key, stamp = _manifest_key(context), _stamp(path)
-    if stamp is not None and context.cache.get("manifest", key, Stamp) == stamp:
+    known = context.cache.get("manifest", key, Stamp)
+    if stamp is not None and known == stamp:
         return
     from lading.pipeline.manifest import manifest
 
