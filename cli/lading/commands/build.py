@@ -59,6 +59,8 @@ def command(
     in place, and what depends on it is left out. The SQL as DuckDB gets it is left in
     target/compiled/. No key is needed.
     """
+    from contextlib import nullcontext
+
     from lading.commands.built import show_build, show_build_plan, show_done
     from lading.commands.progress import bars
     from lading.commands.project import open_project
@@ -73,7 +75,8 @@ def command(
     wish = choice.wish(context, targets, force=force, full_refresh=full_refresh, **ways)
     # What is made in any case needs no look at the database beforehand.
     certain = force and not (dry_run or question)
-    planned = () if certain else plan_build(context, wish)
+    with nullcontext() if dry_run or question else reporting(context, "build"):
+        planned = () if certain else plan_build(context, wish)
     due = certain or any(is_due(each.step) for each in planned)
     if dry_run or question:
         if dry_run:
