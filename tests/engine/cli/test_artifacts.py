@@ -317,13 +317,17 @@ class TestState:
         relations = {line[2] for line in lines}
         assert relations == {"marts.usage_by_day", "marts.cost", "marts.restatements"}
 
-    def test_a_test_that_changed_is_modified(self, desk: Desk, old: Path) -> None:
-        desk.edit(
-            "models/marts/cost.yml", "- connection\n", "- connection\n            - currency\n", 1
-        )
-        found = self.changed(desk, old)
-        assert len(found) in {1, 2}
-        assert {each.split("_cost")[0] for each in found} == {"test.unique"}
+    @pytest.mark.parametrize(
+        "change", ["min: 2", "min: 1, config: {severity: warn}", "min: 1, description: some rows"]
+    )
+    def test_a_test_that_changed_is_modified(self, desk: Desk, change: str) -> None:
+        test = "data_tests: [{row_count: {min: 1}}]"
+        desk.write("models/marts/some.sql", "select 1 as one")
+        desk.write("models/marts/some.yml", f"models: [{{name: some, {test}}}]")
+        assert desk.run("compile").code == 0
+        old = desk.root / "target"
+        desk.edit("models/marts/some.yml", "min: 1", change)
+        assert self.changed(desk, old) == {"test.row_count_some"}
 
     def test_a_macro_modifies_the_models_that_say_it(self, desk: Desk, old: Path) -> None:
         desk.edit("macros/ratios.sql", "Ratios as", "Shares as")
