@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from lading.commands.choice import choice_options, read_choice
-from lading.commands.options import project_options
+from lading.commands.options import Option, project_options
 
 
 @click.command("test", short_help="Run the tests, and check what has landed.")
+@click.option("--junit", cls=Option, metavar="FILE", help="Write the results as JUnit XML.")
 @choice_options
 @project_options
-def command(**options: Any) -> int:
+def command(junit: str | None, **options: Any) -> int:
     """Run the unit tests and data tests of the models, and check what has landed: how fresh each
     stream and file is, and that a stream's groupings add up to the same.
 
@@ -30,6 +31,6 @@ def command(**options: Any) -> int:
     context = open_project(options)
     with reporting(context, "test"), bars() as shown:
         results = run_checks(context, shown, choice)
-    write_results(context, "test", checks=results)
+    write_results(context, "test", (), junit, checks=results)
     show_checks(results)
     return int(any(each.failed for each in results))

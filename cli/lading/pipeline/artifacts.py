@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,10 @@ from lading.secrets import redact
 
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
-    from lading.pipeline.checks import CheckResult
     from lading.pipeline.context import Context
+    from lading.pipeline.findings import CheckResult
     from lading.pipeline.steps import Blocked
     from lading.transform.build import NodeResult
-    from lading.transform.test_runs import TestResult
-    from lading.transform.unit_runs import UnitTestResult
 
 MANIFEST, RUN_RESULTS, SCHEMAS = "manifest.json", "run_results.json", "schemas"
 RESULTS_SCHEMA = "urn:lading:schema:run_results"
@@ -49,30 +47,20 @@ def write_results(
     junit: str | None = None,
     *,
     extraction: Extraction | None = None,
-    tests: Iterable[TestResult] = (),
-    unit_tests: Iterable[UnitTestResult] = (),
-    checks: Iterable[CheckResult] = (),
+    checks: Sequence[CheckResult] = (),
     blocked: Sequence[Blocked] = (),
     error: LadingError | None = None,
 ) -> None:
     """Leave the manifest and how all that a command did went, and on request the tests' results
     as JUnit XML. `error` is what ended the command."""
-    from lading.pipeline.results import (
-        of_blocked,
-        of_checks,
-        of_extraction,
-        of_nodes,
-        of_tests,
-        of_unit_tests,
-    )
+    from lading.pipeline.nodes import nodes_of
+    from lading.pipeline.results import of_blocked, of_checks, of_extraction, of_nodes
 
     write_artifacts(context)
     results = [
         *(of_extraction(extraction) if extraction is not None else ()),
         *of_nodes(nodes),
-        *of_tests(tests),
-        *of_unit_tests(unit_tests),
-        *of_checks(checks),
+        *(of_checks(checks, nodes_of(context)) if checks else ()),
         *of_blocked(blocked),
     ]
     document = {

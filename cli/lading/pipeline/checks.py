@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -118,12 +119,13 @@ def summary(results: Sequence[CheckResult]) -> str:
 def _run(check: Check, connection: DuckDBPyConnection) -> CheckResult:
     import duckdb
 
-    started = perf_counter()
+    started, started_at = perf_counter(), datetime.now(UTC)
     try:
         finding = check.look(connection)
     except duckdb.Error as error:
         finding = Finding("error", str(error).strip().split("\n\nLINE", maxsplit=1)[0])
-    return CheckResult(check.name, check.node, finding, perf_counter() - started)
+    seconds = perf_counter() - started
+    return CheckResult(check.name, check.node, finding, seconds, started_at)
 
 
 def _say(about: str, result: CheckResult) -> None:

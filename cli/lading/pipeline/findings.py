@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A check that has been run."""
+    """A check that has been run, from `started_at` (UTC) on."""
 
     name: str
     node: str
     finding: Finding
     seconds: float
+    started_at: datetime | None = None
 
     @property
     def failed(self) -> bool:

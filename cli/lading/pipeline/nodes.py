@@ -13,7 +13,7 @@ from lading.transform.nodes import Node
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.project.documents import Document
-    from lading.transform.data_tests import DataTest
+    from lading.transform.data_test import DataTest
     from lading.transform.model import Model
 
 # The moment of which the SQL is that checksums stand for: a new day modifies nothing.
@@ -35,10 +35,13 @@ def nodes_of(context: Context) -> Mapping[str, Node]:
 def nodes_key(context: Context) -> str:
     """A digest of all that the nodes are made from."""
     from lading.project.cache import entry_key
+    from lading.transform.kept import environment_in
 
-    models = context.graph.models
-    read = sorted({variable for model in models.values() for variable in model.environment})
-    return entry_key(context.everything, _time(context), read)
+    project, models = context.project, context.graph.models
+    texts = "".join(file.text for file in (*project.macros, *project.data_tests))
+    read = {variable for model in models.values() for variable in model.environment}
+    read.update(environment_in(texts, project.environment))
+    return entry_key(context.everything, _time(context), sorted(read))
 
 
 def _time(context: Context) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from lading.errors import Place
     from lading.extract.checks import Check
     from lading.extract.run import Extraction, Outcome
-    from lading.pipeline.checks import CheckResult
+    from lading.pipeline.findings import CheckResult
     from lading.pipeline.steps import Blocked
     from lading.transform.build import NodeResult
+    from lading.transform.nodes import Node
     from lading.transform.test_runs import TestResult
-    from lading.transform.unit_runs import UnitTestResult
 
 Kind = Literal["model", "source", "test", "unit_test", "check", "extract", "mapping"]
 TESTS = ("test", "unit_test", "check")
@@ -100,7 +100,7 @@ def of_nodes(nodes: Iterable[NodeResult]) -> Iterator[Result]:
                 hint=node.hint,
                 place=node.place,
             )
-        yield from of_tests(node.tests)
+        yield from _of_tests(node.tests)
         ran = {each.test.name for each in node.tests}
         for due in node.step.tests:
             if due.test.name not in ran:
@@ -123,8 +123,7 @@ def _reason(node: NodeResult) -> str:
     return f"'{node.node.partition('.')[2]}' failed"
 
 
-def of_tests(tests: Iterable[TestResult]) -> Iterator[Result]:
-    """Results of data tests."""
+def _of_tests(tests: Iterable[TestResult]) -> Iterator[Result]:
     for each in tests:
         yield Result(
             id=f"test.{each.test.name}",
@@ -144,39 +143,33 @@ def of_tests(tests: Iterable[TestResult]) -> Iterator[Result]:
         )
 
 
-def of_unit_tests(tests: Iterable[UnitTestResult]) -> Iterator[Result]:
-    """Results of unit tests."""
-    for each in tests:
-        yield Result(
-            id=f"unit_test.{each.test.name}",
-            kind="unit_test",
-            name=each.test.name,
-            status=each.outcome,
-            seconds=each.seconds,
-            message=each.message,
-            hint=each.hint,
-            place=each.place or each.test.place,
-            file=each.test.place.file,
-            about=f"model.{each.test.model}",
-            details=each.lines,
-        )
-
-
-def of_checks(checks: Iterable[CheckResult]) -> Iterator[Result]:
-    """Results of checks of what has landed."""
+def of_checks(checks: Iterable[CheckResult], nodes: Mapping[str, Node]) -> Iterator[Result]:
+    """Results of data tests, of unit tests and of checks of what has landed."""
     for each in checks:
-        finding = each.finding
-        status = "skipped" if finding.outcome == "skip" else finding.outcome
+        kind = _kind_of_check(each)
+        node, finding = nodes.get(each.node), each.finding
+        is_counted = kind == "test" and finding.outcome not in {"error", "skip"}
         yield Result(
-            id=_check_id(each.name),
-            kind="check",
+            id=_check_id(each.name) if kind == "check" else each.node,
+            kind=kind,
             name=each.name,
-            status=status,
+            status="skipped" if finding.outcome == "skip" else finding.outcome,
             seconds=each.seconds,
+            started_at=each.started_at,
+            failures=finding.failures if is_counted else None,
             message=finding.said,
             hint=finding.hint,
+            place=finding.place,
+            file=node.file if node else "",
+            about=each.node if kind == "check" else node.attached_to if node else "",
+            stored=finding.stored,
             details=finding.details,
         )
+
+
+def _kind_of_check(check: CheckResult) -> Kind:
+    kinds: Mapping[str, Kind] = {"test": "test", "unit_test": "unit_test"}
+    return kinds.get(check.node.partition(".")[0], "check")
 
 
 def of_extraction(extraction: Extraction) -> Iterator[Result]:

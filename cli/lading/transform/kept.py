@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lading.transform.files import ModelFile
 
 MOMENT, DAY = re.compile(r"\brun_started_at\b"), re.compile(r"\btoday\b")
+VARIABLE = re.compile(r"\benv_var\s*\(\s*['\"]([^'\"]+)['\"]")
 
 
 class KeptModels:
@@ -75,6 +76,11 @@ class KeptModels:
     def _time(self, file: ModelFile) -> str:
         """A resource model is compiled for a moment that is always the same."""
         return "" if file.is_resource else time_in(file.text + self._macros, self._run_started_at)
+
+
+def environment_in(text: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The variables that a template names, with what they are."""
+    return [(name, environment.get(name, "")) for name in sorted(set(VARIABLE.findall(text)))]
 
 
 def time_in(text: str, run_started_at: str) -> str:

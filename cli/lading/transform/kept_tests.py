@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lading.project.cache import entry_key
 from lading.transform.data_test import DataTest
-from lading.transform.kept import time_in
+from lading.transform.kept import environment_in, time_in
 
 if TYPE_CHECKING:
     from lading.project.cache import Cache
@@ -45,6 +45,5 @@ def _tests_key(project: Project, everything: str, run_started_at: str) -> str:
         everything,
         [document.digest for document in documents],
         time_in(texts, run_started_at),
-        # Which variables a template reads is not known before it is rendered.
-        sorted(project.environment.items()) if "env_var" in texts else (),
+        environment_in(texts, project.environment),
     )

@@ -144,6 +144,12 @@ def test_checks_have_the_shape_of_tests(synced: Desk) -> None:
     check = found["check.freshness_of_usage_messages"]
     assert (check["resource_type"], check["status"]) == ("check", "pass")
     assert check["message"]
+    assert found["test.not_null_usage_by_day_day"]["status"] == "pass"
+    assert found["test.not_null_usage_by_day_day"]["failures"] == 0
+    assert found["unit_test.a_key_of_the_default_workspace_says_default"]["status"] == "pass"
+    manifest = target(synced, "manifest.json")["nodes"]
+    nodes = {name for name, each in found.items() if each["resource_type"] != "check"}
+    assert nodes == {each for each in manifest if each.startswith(("test.", "unit_test."))}
 
 
 def test_no_secret_is_in_an_artifact(desk: Desk) -> None:
@@ -258,6 +264,21 @@ def test_failing_rows_are_in_the_text(desk: Desk) -> None:
     assert results(desk)["test.two_rows"]["details"] == ["number  letter", "1  a", "2  b"]
 
 
+def test_checks_and_unit_tests_are_test_cases(synced: Desk) -> None:
+    junit = synced.root / "checks.xml"
+    assert synced.run("test", "--junit", str(junit)).code == 0
+    cases = {
+        (case.get("classname"), case.get("name")): case.get("file")
+        for case in ElementTree.parse(junit).getroot().iter("testcase")
+    }
+    unit_test = ("model.api_keys", "a_key_of_the_default_workspace_says_default")
+    assert cases[unit_test] == "tests/models/books.yml"
+    assert cases["model.usage_by_day", "not_null_usage_by_day_day"] == "models/marts/usage.yml"
+    source = "source.claude_platform.usage_messages"
+    assert cases[source, "freshness of usage_messages"] == "sources/claude.yml"
+    assert len(cases) == len(results(synced))
+
+
 def test_an_error_that_ends_a_command_is_left_in_its_results(desk: Desk) -> None:
     assert desk.run("compile").code == 0
     desk.database.write_bytes(b"this is no database" * 1000)
@@ -351,3 +372,13 @@ class TestState:
         listing = ("ls", "-s", "state:modified", "--state", str(old), "--allow-empty")
         assert desk.run(*listing).out.strip() == ""
         assert desk.run(*listing, environment={"REGION": "us"}).out.strip() == "here"
+
+    def test_a_variable_modifies_the_tests_that_read_it(self, desk: Desk) -> None:
+        reading = (
+            "select env from (select {{ env_var('REGION', 'eu') | literal }} as env) where false"
+        )
+        desk.write("tests/data/here.sql", reading)
+        assert desk.run("compile").code == 0
+        old = desk.root / "target"
+        listing = ("ls", "-s", "state:modified", "--state", str(old), "--allow-empty")
+        assert desk.run(*listing, environment={"REGION": "us"}).out.strip() == "test:here"

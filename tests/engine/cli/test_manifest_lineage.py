@@ -94,6 +94,7 @@ def words(origins: list[Json]) -> set[str]:
 def shipped(make_desk: MakeDesk) -> tuple[Desk, Json]:
     desk = make_desk()
     assert desk.run("build").code == 0
+    assert desk.run("compile").code == 0
     return desk, manifest(desk)
 
 
