@@ -39,7 +39,9 @@ def taken_apart(message: str) -> tuple[str, str | None, bool]:
     candidates = [each for line in more if CANDIDATES.match(line) for each in QUOTED.findall(line)]
     if candidates:
         hint = _nearest(name, candidates)
-        return said, hint, hint.startswith("did you mean")
+        is_near = hint.startswith("did you mean")
+        # DuckDB's nearest function is none at all where no name is near.
+        return said, hint if is_near or "function" not in said else None, is_near
     functions = [line.strip() for line in more if line.startswith("\t") and "->" in line]
     if functions:
         return said, _takes(functions), False

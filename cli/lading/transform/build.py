@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from lading.errors import Place, UserError
+from lading.transform.bind_messages import taken_apart
 from lading.transform.contracts import check_contract
 from lading.transform.kept_failures import SCHEMA as FAILURES
 from lading.transform.kept_failures import forget_failures, save_failures, store_failures
@@ -200,12 +201,17 @@ class _Building:
         failed = [each for each in self.results.values() if each.status in {"error", "fail"}]
         if failed and not self._way.keep_going:
             return f"stopped after '{_name(failed[0].node)}' failed"
-        for node in step.needs:
-            if (result := self.results.get(node)) is None or result.is_good:
-                continue
-            name = _name(node)
-            return f"'{name}' was skipped" if result.status == "skipped" else f"'{name}' failed"
-        return None
+        bad = [
+            each
+            for node in step.needs
+            if (each := self.results.get(node)) is not None and not each.is_good
+        ]
+        # What failed tells more than what was left out because of it.
+        bad.sort(key=lambda each: each.status == "skipped")
+        if not bad:
+            return None
+        happened = "was skipped" if bad[0].status == "skipped" else "failed"
+        return f"'{_name(bad[0].node)}' {happened}"
 
     def _carry_out(self, step: Step, cursor: DuckDBPyConnection) -> NodeResult:
         import duckdb
@@ -301,7 +307,9 @@ class _Building:
             place, hint = self._graph.locate(model.name, offset - refused.offset)
         elif not model.file.endswith(".sql"):
             place, _ = self._graph.locate(model.name, 0)
-        return NodeResult(step, "error", message=message, place=place, hint=hint)
+        said, more, _ = taken_apart(message)
+        hint = "; ".join(filter(None, [more, hint])) or None
+        return NodeResult(step, "error", message=said, place=place, hint=hint)
 
 
 def _entries(

@@ -184,7 +184,7 @@ def test_duckdbs_errors_are_at_the_users_own_line(
     assert "LINE" not in result.message
     assert "{" not in result.message
     in_macro = "the SQL comes from a macro, at macros/m.sql:3"
-    assert result.hint == (in_macro if "cents" in sql else None)
+    assert (in_macro in (result.hint or "")) == ("cents" in sql)
 
 
 def test_an_error_while_it_runs_names_the_file(
@@ -234,6 +234,6 @@ def test_a_chain_that_is_built_in_part_reads_what_was_there(
     made: Graph = graph(CHAIN)
     (result,) = build(made, database, ["c"])
     assert result.status == "error"
-    assert "b does not exist" in result.message
+    assert result.message == "there is no table 'b'"
     build(made, database, ["a", "b"])
     assert statuses(build(made, database, ["c"])) == {"c": "ok"}

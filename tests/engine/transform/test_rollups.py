@@ -138,11 +138,11 @@ def test_periods_of_a_time_with_a_zone_are_those_of_utc(
 @pytest.mark.parametrize(
     ("line", "message", "place"),
     [
-        ("by: [workspace_id, modle]", '"modle" not found', (8, 26)),
-        ("sum: tokns", '"tokns" not found', (8, 12)),
+        ("by: [workspace_id, modle]", "there is no column 'modle'", (8, 26)),
+        ("sum: tokns", "there is no column 'tokns'", (8, 12)),
         ("sum: [workspace_id]", "sum(VARCHAR)", (8, 13)),
-        ("where: tokns > 1", '"tokns" not found', (8, 14)),
-        ("time: ends", '"ends" not found', (8, 13)),
+        ("where: tokns > 1", "there is no column 'tokns'", (8, 14)),
+        ("time: ends", "there is no column 'ends'", (8, 13)),
     ],
 )
 def test_what_duckdb_finds_is_told_where_it_is_declared(
