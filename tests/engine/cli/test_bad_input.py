@@ -32,7 +32,11 @@ def spoilt(pristine: Desk, tmp_path: Path) -> Desk:
 
 
 def files_of(desk: Desk) -> dict[str, bytes]:
-    paths = (path for path in desk.root.rglob("*") if path.is_file())
+    paths = (
+        path
+        for path in desk.root.rglob("*")
+        if path.is_file() and desk.root / "target" not in path.parents
+    )
     return {str(path.relative_to(desk.root)): path.read_bytes() for path in paths}
 
 

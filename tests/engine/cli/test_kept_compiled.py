@@ -28,6 +28,7 @@ def heavy_packages(desk: Desk, *arguments: str) -> str:
 
 def test_a_plan_of_a_build_compiles_what_changed_once(desk: Desk) -> None:
     """Data tests too, which nothing but the plan asks for."""
+    (desk.root / "target/cache.msgpack").unlink()
     assert heavy_packages(desk, "build", "-n") == str(sorted(HEAVY))
     assert heavy_packages(desk, "build", "-n") == "[]"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,7 +116,7 @@ def test_a_model_can_not_read_a_secret(desk: Desk) -> None:
     done = desk.run("build")
     assert done.code == 2
     assert desk.port.client_secret not in done.out + done.err
-    assert not (desk.root / "target").exists()
+    assert not (desk.root / "target/compiled").exists()
 
 
 def test_the_flag_for_the_folder_wins_over_the_environment(desk: Desk) -> None:
@@ -148,6 +149,7 @@ def test_columns_of_one_name_are_no_json(desk: Desk) -> None:
 
 
 def test_a_folder_that_can_not_be_written_to_is_named(desk: Desk) -> None:
+    rmtree(desk.root / "target")
     desk.write("target", "a file")
     done = desk.run("build")
     assert done.code == 1

@@ -31,7 +31,7 @@ def ask_for() -> AskFor:
 
     def ask(desk: Desk, extracts: Mapping[str, Sequence[str]]) -> None:
         desk.now = NOW
-        for folder in ("models", "mappings"):
+        for folder in ("models", "mappings", "tests"):
             shutil.rmtree(desk.root / folder)
         text = (desk.root / "sources/claude.yml").read_text("utf-8")
         first, *streams = text.split("      - name: ")
