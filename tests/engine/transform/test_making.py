@@ -23,7 +23,7 @@ from lading.transform.words import SourceTable
 
 STREAMS = ("usage", "cost")
 FILE = "teams"
-PATIENT = settings(deadline=None)
+PATIENT = settings(deadline=None, max_examples=60)
 
 
 def model(name: str, reads: Iterable[str] = (), **settings: Any) -> Model:
