@@ -134,7 +134,7 @@ def said(step: Step) -> str:
     if step.node.startswith("test."):
         return "what no model makes"
     name = step.node.removeprefix("source.")
-    return f"file {name}" if step.action == "make" else f"source {name}"
+    return f"source {name}" if step.made is None else f"file {name}"
 
 
 def _plan(context: Context, wish: Wish, there: Standing, run_id: str) -> tuple[Step, ...]:
