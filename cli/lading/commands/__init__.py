@@ -17,6 +17,7 @@ COMMANDS = (
     "test",
     "plan",
     "push",
+    "map",
     "status",
     "query",
     "show",

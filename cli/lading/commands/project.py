@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 def open_project(
-    options: dict[str, Any], needs: Sequence[Need] = (), *, writes: bool = True
+    options: dict[str, Any],
+    needs: Sequence[Need] = (),
+    *,
+    writes: bool = True,
+    checks_mappings: bool = True,
 ) -> Context:
     """The project that the options name, with all of its files checked, and the connections
-    of the types that are needed. Unless it `writes`, nothing is kept in the project's folder.
+    of the types that are needed. Unless it `writes`, nothing is kept in the project's folder;
+    unless it `checks_mappings`, these are left to the caller.
 
     Raises:
         UserError: every finding about the files at once.
@@ -38,6 +43,7 @@ def open_project(
         wait=options["wait"],
         needs=needs,
         writes=writes,
+        checks_mappings=checks_mappings,
     )
     show_problems(context.warnings)
     return context

@@ -168,11 +168,13 @@ def open_context(
     environment: Environment | None = None,
     needs: Sequence[Need] = (),
     writes: bool = True,
+    checks_mappings: bool = True,
 ) -> Context:
     """Read and check all files of the project, and the connections that will be needed.
 
     `environment` stands in for that of the process and `.env`. Unless it `writes`, what is worked
-    out is not kept for the next run.
+    out is not kept for the next run. Unless it `checks_mappings`, what is wrong with them and with
+    their tests is left to the caller, who reads them himself.
 
     Raises:
         UserError: all findings at once, when one of them is an error.
@@ -199,8 +201,8 @@ def open_context(
     context = Context(project, graph, database, now, cache, _everything(project))
     found = [*problems]
     if problems or graph_problems or not cache.get("fit", context.everything, bool):
-        found += _check(context, graph_problems)
-        if not found:
+        found += _check(context, graph_problems, mappings=checks_mappings)
+        if not found and checks_mappings:
             cache.put("fit", context.everything, not found)
     found += [problem for kind in needs for problem in unfit(project, kind)]
     if any(each.severity == "error" for each in found):
@@ -230,12 +232,13 @@ def _everything(project: Project) -> str:
     )
 
 
-def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Problem]:
+def _check(
+    context: Context, graph_problems: Sequence[Problem], *, mappings: bool
+) -> Iterator[Problem]:
     """What is wrong with the files beyond what the project knows."""
     from lading.extract.declared import declared_askings
     from lading.extract.plan import check_askings
     from lading.extract.streams import check_streams
-    from lading.mapping.files import load_mappings
     from lading.transform.local_files import local_files
     from lading.transform.unit_tests import read_unit_tests
 
@@ -244,12 +247,19 @@ def _check(context: Context, graph_problems: Sequence[Problem]) -> Iterator[Prob
     yield from check_streams(project)
     yield from local_files(project)[1]
     yield from graph_problems
-    yield from load_mappings(project, context.now)[1]
+    if mappings:
+        yield from _check_mappings(context)
     yield from check_askings(context.streams, context.askings)
     yield from _check_resources(project, context.graph, context.resources, context.now)
     yield from _check_blueprints(project)
     yield from context.checked_tests()[1]
     yield from read_unit_tests(project, context.graph)[1]
+
+
+def _check_mappings(context: Context) -> Iterator[Problem]:
+    from lading.mapping.files import load_mappings
+
+    yield from load_mappings(context.project, context.now)[1]
 
 
 def _check_resources(
