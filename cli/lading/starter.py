@@ -9,7 +9,15 @@ from pathlib import Path, PurePosixPath
 from lading.errors import UserError
 
 # pyproject.toml has the wheel carry the same names.
-NAMES = ("project.yml", "sources", "models", "mappings", "macros", "tests/models")
+NAMES = (
+    "project.yml",
+    "sources",
+    "models",
+    "mappings",
+    "macros",
+    "tests/models",
+    "tests/mappings",
+)
 
 _MOST_SHOWN = 5
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lading.port.tally import PushResult
 
 SHOWN = 10
+# What the ids of tests begin with; the other checks are about sources.
+TESTS = ("test.", "unit_test.", "mapping_test.")
 
 
 def show_extraction(extraction: Extraction) -> None:
@@ -199,7 +201,7 @@ def show_checks(results: Sequence[CheckResult]) -> None:
 
     for result in results:
         _show_details(result)
-    landed = [each.finding for each in results if not each.node.startswith(("test.", "unit"))]
+    landed = [each.finding for each in results if not each.node.startswith(TESTS)]
     for hint in dict.fromkeys(finding.hint for finding in landed if finding.hint):
         remark(hint)
     say(summary(results))
@@ -207,7 +209,7 @@ def show_checks(results: Sequence[CheckResult]) -> None:
 
 def _show_details(result: CheckResult) -> None:
     finding = result.finding
-    if not result.node.startswith(("test.", "unit_test.")):
+    if not result.node.startswith(TESTS):
         for detail in finding.details:
             complain(detail, code="check_detail")
     elif finding.outcome != "pass":

@@ -15,8 +15,8 @@ from lading.commands.options import Option, project_options
 @choice_options
 @project_options
 def command(junit: str | None, **options: Any) -> int:
-    """Run the unit tests and data tests of the models, and check what has landed: how fresh each
-    stream and file is, and that a stream's groupings add up to the same.
+    """Run the unit tests and data tests of the models and the tests of the mappings, and check what
+    has landed: how fresh each stream and file is, and that a stream's groupings add up to the same.
 
     A line for each: PASS, WARN, FAIL, ERROR (it could not be run) or SKIP. Fetches and makes
     nothing, and needs no key. The exit code is 1 if one of severity error failed.

@@ -33,17 +33,23 @@ def run_checks(
         DatabaseError: there is nothing to check yet.
     """
     from lading.pipeline.books import reading_books
+    from lading.pipeline.mapping_checks import mapping_checks
     from lading.pipeline.model_checks import data_checks, keep_failures, unit_checks
 
     chosen = _chosen(context, choice)
-    with unit_checks(context, chosen) as (units, empty):
+    with (
+        unit_checks(context, chosen) as (units, empty),
+        mapping_checks(context, chosen) as (mapped, nothing),
+    ):
         tests = tuple(data_checks(context, chosen))
         landed = tuple(each for each in checks_of(context) if _is_in(each, chosen))
-        total = len(units) + len(landed) + len(tests)
+        total = len(units) + len(mapped) + len(landed) + len(tests)
         watcher.start("checks", total)
         running = _Running(total, watcher)
         if empty is not None:
             running.run(units, empty)
+        if nothing is not None:
+            running.run(mapped, nothing)
         if landed or tests:
             with reading_books(context) as connection, positions_in_errors(connection):
                 running.run((*landed, *tests), connection)

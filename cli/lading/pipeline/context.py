@@ -221,6 +221,7 @@ def _everything(project: Project) -> str:
         *project.mappings,
         *project.blueprints,
         *project.unit_tests,
+        *project.mapping_tests,
     )
     texts = (*project.models, *project.macros, *project.data_tests)
     return entry_key(
@@ -258,8 +259,10 @@ def _check(
 
 def _check_mappings(context: Context) -> Iterator[Problem]:
     from lading.mapping.files import load_mappings
+    from lading.pipeline.mapping_tests import read_mapping_tests
 
     yield from load_mappings(context.project, context.now)[1]
+    yield from read_mapping_tests(context.project, context.resources)[1]
 
 
 def _check_resources(

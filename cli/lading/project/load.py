@@ -94,6 +94,7 @@ def load_project(
         blueprints=files.blueprints,
         data_tests=files.data_tests,
         unit_tests=files.unit_tests,
+        mapping_tests=files.mapping_tests,
         kinds=kinds,
         unread=frozenset(files.broken),
     )
@@ -122,6 +123,9 @@ class _Files:
         tests = _folders(settings, "test-paths", "tests")
         self.data_tests = self._texts([f"{folder}/data" for folder in tests])
         self.unit_tests = self._documents([f"{folder}/models" for folder in tests], "unit_tests")
+        self.mapping_tests = self._documents(
+            [f"{folder}/mappings" for folder in tests], "mapping_tests"
+        )
 
     def files_of_models(self) -> Iterator[str]:
         """The files that models are in: SQL, and properties files with roll-ups."""

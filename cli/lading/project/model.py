@@ -185,6 +185,7 @@ class Project:
     blueprints: tuple[Document, ...]
     data_tests: tuple[TextFile, ...]
     unit_tests: tuple[Document, ...]
+    mapping_tests: tuple[Document, ...]
     kinds: Mapping[str, Kind]
     # By their schema, the files of which some can't be used: what those declare is not known.
     unread: frozenset[str] = frozenset()
