@@ -143,11 +143,18 @@ def show_plan(planned: Planned) -> None:
     _show_blocked(planned.blocked)
     counts = planned.plan.counts
     rows = [
-        (each.blueprint, each.create, each.change, each.unchanged, each.conflicting)
+        (
+            each.blueprint,
+            each.create,
+            each.change,
+            each.unchanged,
+            each.unfit,
+            each.conflicting,
+        )
         for each in counts
     ]
     if rows:
-        say(table(["blueprint", "create", "change", "unchanged", "conflicting"], rows))
+        say(table(["blueprint", "create", "change", "unchanged", "refused", "conflicting"], rows))
     create = sum(each.create for each in counts)
     change = sum(each.change for each in counts)
     unchanged = sum(each.unchanged for each in counts)

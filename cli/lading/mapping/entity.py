@@ -98,8 +98,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | msgspec.Raw) and not isinstance(value, bool)
 
 
-def number_text(value: Any) -> str:
-    """The digits of a number of `read_values`."""
+def json_text(value: Any) -> str:
+    """A value of `read_values` as JSON."""
     return _encoder().encode(value).decode()
 
 

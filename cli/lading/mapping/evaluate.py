@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from lading.mapping.entity import (
     Entity,
     fill_entity,
     is_number,
+    json_text,
     make_entity,
-    number_text,
     read_values,
 )
 from lading.mapping.program import Program
@@ -37,11 +37,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An entity, with null for what failed. `position` is the row's number, from 0."""
+    """An entity, with null for what failed. `position` is the row's number, from 0. What is in
+    `unfit` keeps Port from taking it."""
 
     position: int
     entity: Entity
     failures: tuple[Failure, ...] = ()
+    unfit: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,21 @@ class Faulty:
 
 
 Outcome = Mapped | Filtered | Dropped | Skipped | Faulty
+# Of a blueprint and an entity's body: what keeps Port from taking it (`fitness`).
+Check = Callable[[str, Mapping[str, Any]], tuple[Failure, ...]]
 
 
 def evaluate(
-    resource: Resource, rows: Iterable[str], workers: Workers, batch_rows: int = BATCH_ROWS
+    resource: Resource,
+    rows: Iterable[str],
+    workers: Workers,
+    batch_rows: int = BATCH_ROWS,
+    check: Check | None = None,
 ) -> Iterator[Outcome]:
     """What becomes of each row, in order; `rows` are JSON texts of one value each.
 
     Rows are read as they are needed and not kept. A row that `itemsToParse` splits has an outcome
-    for each part, and none if the list is empty.
+    for each part, and none if the list is empty. Without a `check` no entity is unfit.
 
     Raises:
         MappingError: three rows could not be carried out (time, memory), each of which was
@@ -100,41 +108,47 @@ def evaluate(
             guilty.append((position, answer.reason))
             yield Faulty(position, f"the row {_short(answer.reason)}")
         else:
-            yield from outcomes(resource.program, position, answer)
+            yield from outcomes(resource.program, position, answer, check)
     if len(guilty) == GUILTY_ROWS:
         raise _given_up(resource, guilty)
 
 
-def outcomes(program: Program, position: int, answer: str) -> Iterator[Outcome]:
+def outcomes(
+    program: Program, position: int, answer: str, check: Check | None = None
+) -> Iterator[Outcome]:
     """The program's answer for one row, read."""
     for line in answer.split("\n"):
         if line:
             try:
-                yield _outcome(program, position, line)
+                yield _outcome(program, position, line, check)
             except ValueError as error:
                 yield Faulty(position, f"gave what can't be written as JSON: {_short(str(error))}")
 
 
-def _outcome(program: Program, position: int, line: str) -> Outcome:
+def _outcome(program: Program, position: int, line: str, check: Check | None) -> Outcome:
     mark = line[0]
     if mark == "[":
-        return _entity(program, position, read_values(line), {})
+        return _entity(program, position, check, read_values(line), {})
     if mark == "{":
-        return _entity(program, position, *_guarded(program, read_values(line)["guarded"]))
+        return _entity(program, position, check, *_guarded(read_values(line)["guarded"]))
     if mark == "-":
         return Filtered(position)
     said = _short(read_values(line[1:]))
     return Faulty(position, f"selector.query {said}") if mark == "!" else Skipped(position, said)
 
 
-def _guarded(program: Program, found: list[Any]) -> tuple[list[Any], dict[int, str]]:
+def _guarded(found: list[Any]) -> tuple[list[Any], dict[int, str]]:
     """Values, and the errors by the number of their expression."""
     errors = {number: each for number, each in enumerate(found) if isinstance(each, str)}
     return [each[0] if isinstance(each, list) and each else None for each in found], errors
 
 
 def _entity(
-    program: Program, position: int, values: list[Any], errors: dict[int, str]
+    program: Program,
+    position: int,
+    check: Check | None,
+    values: list[Any],
+    errors: dict[int, str],
 ) -> Mapped | Dropped:
     body = fill_entity(program.shape, values)
     failures: tuple[Failure, ...] = ()
@@ -152,7 +166,8 @@ def _entity(
             return Dropped(position, path, _why_empty(path, value, failures), failures)
     if not isinstance(blueprint, str):
         return Dropped(position, "blueprint", "gave no text", failures)
-    return Mapped(position, make_entity(blueprint, body), failures)
+    unfit = check(blueprint, body) if check else ()
+    return Mapped(position, make_entity(blueprint, body), failures, unfit)
 
 
 def _as_texts(body: dict[str, Any]) -> tuple[Failure, ...]:
@@ -165,7 +180,7 @@ def _as_texts(body: dict[str, Any]) -> tuple[Failure, ...]:
         if isinstance(value, bool):
             body[key] = str(value)
         elif is_number(value):
-            body[key] = number_text(value)
+            body[key] = json_text(value)
     if isinstance(body.get("icon"), list | dict):
         body["icon"] = None
         return (Failure("icon", "gave no text"),)

@@ -88,6 +88,17 @@ class Expression:
     at: KeyPath
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a text does not compile; `offset` is the character that jq points at, if it is one."""
+
+    message: str
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
 def expression(path: str, written: object, at: KeyPath) -> Expression:
     """The expression that a value of a mapping file stands for.
 
@@ -126,7 +137,7 @@ def constant(text: str) -> str | None:
         return None
 
 
-def faults(texts: Iterable[str], workers: Workers) -> dict[str, str]:
+def faults(texts: Iterable[str], workers: Workers) -> dict[str, Fault]:
     """What is wrong with each text that does not compile alone, in jq's words.
 
     Raises:
@@ -141,9 +152,10 @@ def faults(texts: Iterable[str], workers: Workers) -> dict[str, str]:
     return found
 
 
-def _unreadable(text: str) -> str | None:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        return "has a character that JQ can't read"
+def _unreadable(text: str) -> Fault | None:
+    for offset, char in enumerate(text):
+        if char == "\0" or "\ud800" <= char <= "\udfff":
+            return Fault("has a character that JQ can't read", offset)
     return None
 
 
@@ -160,7 +172,7 @@ def _all_of(texts: Sequence[str]) -> str:
     return "\n".join((CONFINED, *functions, calls))
 
 
-def _each_of(texts: Sequence[str], workers: Workers) -> Iterable[tuple[str, str]]:
+def _each_of(texts: Sequence[str], workers: Workers) -> Iterable[tuple[str, Fault]]:
     for text, said in zip(texts, workers.compile([alone(text) for text in texts]), strict=True):
         if said:
             yield text, _in_words(said, text)
@@ -171,26 +183,30 @@ def alone(text: str) -> str:
     return f"{CONFINED}\n{text}"
 
 
-def _in_words(said: str, text: str) -> str:
+def _in_words(said: str, text: str) -> Fault:
     first = said.strip().splitlines()[0].removeprefix("jq: error: ")
     where = WHERE.search(first)
     words = WHERE.sub("", first).strip()
     if "Top-level program not given" in words or not text.strip():
-        return "there is no expression"
+        return Fault("there is no expression")
     if where is None or where[1] is None:
-        return words
+        return Fault(words)
     if "unexpected end of file" in words:
-        return f"{words} (at the end of the expression)"
-    return f"{words} {_spot(text, int(where[1]) - CONFINED_LINES, int(where[2] or 1))}"
+        return Fault(f"{words} (at the end of the expression)")
+    return _pointed_at(words, text, int(where[1]) - CONFINED_LINES, int(where[2] or 1))
 
 
-def _spot(text: str, line: int, column: int) -> str:
-    """Where in the expression; jq counts columns in bytes and points behind the end, too."""
+def _pointed_at(words: str, text: str, line: int, column: int) -> Fault:
+    """With where in the expression; jq counts columns in bytes and points behind the end, too."""
     lines = text.split("\n")
     if not 1 <= line <= len(lines):
-        return "(at the end of the expression)"
+        return Fault(f"{words} (at the end of the expression)")
     before = lines[line - 1].encode()[: column - 1].decode(errors="ignore")
     rest = lines[line - 1][len(before) :]
     at_line = f"line {line}, " if len(lines) > 1 else ""
     near = f", at `{rest[:30]}`" if rest.strip() else ""
-    return f"({at_line}column {len(before) + 1} of the expression{near})"
+    offset = sum(len(each) + 1 for each in lines[: line - 1]) + len(before)
+    return Fault(
+        f"{words} ({at_line}column {len(before) + 1} of the expression{near})",
+        offset if near else None,
+    )

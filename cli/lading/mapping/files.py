@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from lading.errors import Place, Problem, nearest
-from lading.mapping.expressions import Expression, constant, faults
+from lading.mapping.expressions import Expression, Fault, faults
+from lading.mapping.kinds import all_kinds
 from lading.mapping.outline import NO_PATH, Outline, read_outline
 from lading.mapping.program import Program, fuse
+from lading.mapping.scalars import place_within
 from lading.mapping.selector import read_selector
+from lading.mapping.suspicions import Suspect, blueprint_name, written_at
 from lading.mapping.workers import Workers
 from lading.project.documents import Document
 from lading.project.model import Kind, Project
+
+OnDuplicate = Literal["error", "first", "last"]
+# The text of a project's file by its name.
+Read = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class Resource:
         selector: every field of the kind, None for one without a value; without `query`.
         program: what is run on the model's rows.
         index: its number in the file, from 0.
+        on_duplicate: what is made of two rows with the same identifier that differ.
+        blueprint: of all its entities, if it is written out.
     """
 
     name: str
@@ -47,6 +56,8 @@ class Resource:
     place: Place
     file: str
     index: int
+    on_duplicate: OnDuplicate = "error"
+    blueprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +76,19 @@ def load_mappings(
 
     `now` is aware; a start after it is a warning. An expression that does not compile is an
     error here; its resource is given all the same, with an expression that fails in its place.
-    A resource whose kind is unknown or whose selector is wrong is left out.
+    A resource whose kind is unknown or whose selector is wrong is left out. What compiles and is
+    surely not meant is a warning.
 
     Raises:
         MappingError: no process for JQ could be started.
     """
     return read_mappings(
-        project.mappings, project.kinds, now, all_kinds_known="properties" not in project.unread
+        project.mappings,
+        all_kinds(project),
+        now,
+        all_kinds_known="properties" not in project.unread,
+        blueprints={str(each.data["identifier"]): each.data for each in project.blueprints},
+        read=lambda file: (project.root / file).read_text("utf-8"),
     )
 
 
@@ -81,19 +98,24 @@ def read_mappings(
     now: datetime,
     workers: Workers | None = None,
     all_kinds_known: bool = True,
+    blueprints: Mapping[str, Mapping[str, Any]] | None = None,
+    read: Read | None = None,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
-    a process is started for the time that this takes."""
+    a process is started for the time that this takes, and without `read` an error within an
+    expression is placed where the expression begins."""
     problems: list[Problem] = [each for document in documents for each in _without_effect(document)]
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
     broken = _broken(drafts, workers)
     resources: dict[str, list[Resource]] = {document.file: [] for document in documents}
     for draft, name in zip(drafts, names, strict=True):
-        problems.extend(draft.expression_problems(broken))
+        problems.extend(draft.expression_problems(broken, read))
         model, selector, more = draft.kind_and_selector(kinds, now)
         if draft.has_kind_of(kinds) or all_kinds_known:
             problems.extend(more)
+        suspect = draft.suspect(selector, kinds or {}, blueprints or {})
+        problems.extend(suspect.suspicions(broken))
         if model is not None:
             program = fuse(draft.outline, broken)
             resources[draft.document.file].append(draft.resource(name, model, selector, program))
@@ -124,8 +146,7 @@ class _Draft:
 
     @property
     def base_name(self) -> str:
-        blueprint = self.outline.value("blueprint")
-        return (blueprint and constant(blueprint.text)) or str(self.written["kind"])
+        return blueprint_name(self.outline) or str(self.written["kind"])
 
     def resource(
         self, name: str, model: str, selector: Mapping[str, Any], program: Program
@@ -139,6 +160,8 @@ class _Draft:
             place=self.document.place(*self.at),
             file=self.document.file,
             index=self.index,
+            on_duplicate=self.written.get("onDuplicate", "error"),
+            blueprint=blueprint_name(self.outline),
         )
 
     def has_kind_of(self, kinds: Mapping[str, Kind] | None) -> bool:
@@ -160,28 +183,46 @@ class _Draft:
         wrong = any(problem.severity == "error" for problem in problems)
         return None if wrong else kinds[name].name, selector, problems
 
-    def expression_problems(self, broken: Mapping[str, str]) -> Iterator[Problem]:
+    def suspect(
+        self,
+        selector: Mapping[str, Any],
+        kinds: Mapping[str, Kind],
+        blueprints: Mapping[str, Mapping[str, Any]],
+    ) -> Suspect:
+        blueprint = blueprints.get(blueprint_name(self.outline) or "")
+        kind = kinds.get(self.written["kind"])
+        return Suspect(self.document, self.outline, selector, kind, blueprint)
+
+    def expression_problems(
+        self, broken: Mapping[str, Fault], read: Read | None
+    ) -> Iterator[Problem]:
         for each in self.outline.expressions:
             # A query that is no text at all is told by the selector's own rules.
             if each.text in broken and not (each.path == "selector.query" and self._odd_query):
-                message = f"{each.path}: {broken[each.text]}"
-                yield Problem(message, self.document.place(*each.at), _hint(each, self._raw(each)))
+                fault = broken[each.text]
+                hint = _hint(each, written_at(self.document.data, each))
+                yield Problem(f"{each.path}: {fault}", self._place(each, fault, read), hint)
         split = self.outline.split
         if split and (split.leaves_nothing or (split.left and split.left.text in broken)):
             place = self.document.place(*split.items.at)
             yield Problem(f"{NO_PATH}: every record is skipped", place, severity="warning")
 
+    def _place(self, each: Expression, fault: Fault, read: Read | None) -> Place:
+        """Where jq points at, if that is a place of the file; else where the expression begins."""
+        place = self.document.place(*each.at)
+        if read is None or fault.offset is None:
+            return place
+        written = written_at(self.document.data, each)
+        try:
+            text = read(self.document.file)
+        except (OSError, UnicodeDecodeError):
+            return place
+        spot = place_within(text, each.at, str(written), fault.offset)
+        return place if spot is None else replace(place, line=spot[0], column=spot[1])
+
     @property
     def _odd_query(self) -> bool:
         return not isinstance(self.written.get("selector", {}).get("query", ""), str)
-
-    def _raw(self, each: Expression) -> Any:
-        found: Any = self.document.data
-        for step in each.at:
-            if isinstance(found, dict) and step not in found:
-                return each.text
-            found = found[step]
-        return found
 
 
 def _drafts(document: Document) -> Iterator[_Draft]:
@@ -214,7 +255,7 @@ def _free_name(draft: _Draft, taken: dict[str, Place]) -> str:
     return name
 
 
-def _broken(drafts: Sequence[_Draft], workers: Workers | None) -> dict[str, str]:
+def _broken(drafts: Sequence[_Draft], workers: Workers | None) -> dict[str, Fault]:
     texts = [each.text for draft in drafts for each in draft.outline.expressions]
     texts += [
         draft.outline.split.left.text

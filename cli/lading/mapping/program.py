@@ -21,7 +21,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lading.mapping.expressions import CLOSE, CONFINED, Expression, gives_one_value
+from lading.mapping.expressions import CLOSE, CONFINED, Expression, Fault, gives_one_value
 from lading.mapping.outline import Outline, Shape, Split
 
 WORDS = 'def lading_words: if type == "string" then . else tojson end;'
@@ -75,7 +75,7 @@ class Program:
     shape: Mapping[str, Shape]
 
 
-def fuse(outline: Outline, broken: Mapping[str, str]) -> Program:
+def fuse(outline: Outline, broken: Mapping[str, Fault]) -> Program:
     """The program of a resource; `broken` has the texts that do not compile, and why."""
     parts = [
         CONFINED,
@@ -98,21 +98,21 @@ def _numbered(outline: Outline) -> enumerate[Expression]:
     return enumerate(outline.values)
 
 
-def _function(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+def _function(name: str, each: Expression, broken: Mapping[str, Fault]) -> str:
     if each.text in broken:
         reason = json.dumps(f"does not compile: {broken[each.text]}")
         return f"def {name}: error({reason}); # {json.dumps(each.path)}"
     return f"def {name}: ( # {json.dumps(each.path)}\n{each.text}{CLOSE};"
 
 
-def _some(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+def _some(name: str, each: Expression, broken: Mapping[str, Fault]) -> str:
     """A call of the function that gives its first value, and more only where JQ leaves no choice:
     `?//` takes the leaving of `first` for an error, and tries its other patterns."""
     surely_one = each.text in broken or gives_one_value(each.text)
     return name if surely_one or "?//" in each.text else f"first({name})"
 
 
-def _first(name: str, each: Expression, broken: Mapping[str, str]) -> str:
+def _first(name: str, each: Expression, broken: Mapping[str, Fault]) -> str:
     """The first value of a function, or null. The brackets hold even against an expression that
     raises what JQ itself raises to leave a label: `error({__jq: 0})` gives no value at all."""
     if each.text in broken or gives_one_value(each.text):
@@ -120,7 +120,7 @@ def _first(name: str, each: Expression, broken: Mapping[str, str]) -> str:
     return f"[{_some(name, each, broken)}][0]"
 
 
-def _entity(outline: Outline, broken: Mapping[str, str]) -> str:
+def _entity(outline: Outline, broken: Mapping[str, Fault]) -> str:
     """All values in one go, and one by one when any of them failed."""
     plain = [_first(f"lading_{n}", each, broken) for n, each in _numbered(outline)]
     guarded = [
@@ -130,7 +130,7 @@ def _entity(outline: Outline, broken: Mapping[str, str]) -> str:
     return ENTITY.format(plain=", ".join(plain), guarded=",\n      ".join(guarded))
 
 
-def _split(split: Split, broken: Mapping[str, str]) -> tuple[str, str, str]:
+def _split(split: Split, broken: Mapping[str, Fault]) -> tuple[str, str, str]:
     left = "def lading_left: .;"
     if split.left is not None:
         left = _function("lading_left", split.left, broken)

@@ -19,6 +19,8 @@ Read = tuple[Any, str | None]
 
 # A century; more is a slip of the pen.
 MOST_DAYS = 36_500
+# Port's own key, for variables that expressions there may read.
+EXPORTED = "exportEnvVariables"
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 DATE = "%Y-%m-%d"
 FORMS = {
@@ -39,6 +41,9 @@ def read_selector(
     values: dict[str, Any] = {name: _default(field) for name, field in kind.fields.items()}
     for key, value in ((str(key), value) for key, value in written.items()):
         if key == "query":
+            continue
+        if key == EXPORTED and key not in kind.fields:
+            problems.append(_without_effect(document, at))
             continue
         if key not in kind.fields:
             problems.append(_unknown(document, at, key, kind))
@@ -65,6 +70,12 @@ def _query(document: Document, at: KeyPath, written: Mapping[str, Any]) -> Itera
         place = document.place(*at, "selector", "query")
         hint = "write query: 'true'" if query is True else "put it in quotes"
         yield Problem(f"selector.query must be a text with JQ, not {_shown(query)}", place, hint)
+
+
+def _without_effect(document: Document, at: KeyPath) -> Problem:
+    place = document.key_place(*at, "selector", EXPORTED)
+    message = f"selector.{EXPORTED} has no effect: no expression sees the environment here"
+    return Problem(message, place, severity="warning")
 
 
 def _unknown(document: Document, at: KeyPath, key: str, kind: Kind) -> Problem:

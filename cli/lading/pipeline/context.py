@@ -240,6 +240,7 @@ def _check(
     from lading.extract.declared import declared_askings
     from lading.extract.plan import check_askings
     from lading.extract.streams import check_streams
+    from lading.pipeline.row_paths import unknown_paths
     from lading.transform.local_files import local_files
     from lading.transform.unit_tests import read_unit_tests
 
@@ -252,6 +253,7 @@ def _check(
         yield from _check_mappings(context)
     yield from check_askings(context.streams, context.askings)
     yield from _check_resources(project, context.graph, context.resources, context.now)
+    yield from unknown_paths(project, context.graph, context.resources, context.now)
     yield from _check_blueprints(project)
     yield from context.checked_tests()[1]
     yield from read_unit_tests(project, context.graph)[1]

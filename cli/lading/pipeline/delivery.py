@@ -43,22 +43,16 @@ def plan(work: Work, mapped: Sequence[Mapped]) -> PushPlan:
         keep_plan_view(connection, where, resources)
         counts = plan_counts(connection, where, resources)
         found = duplicates(connection)
-    work.incomplete |= bool(found)
-    for each in found:
-        _say(each)
+    work.incomplete |= bool(found) or any(each.unfit for each in counts)
+    _say(work.context, found)
     return PushPlan(where, resources, counts, found)
 
 
-def _say(duplicate: Duplicate) -> None:
-    first, second = duplicate.first, duplicate.second
-    log.error(
-        "duplicate",
-        f"{duplicate.blueprint} '{duplicate.identifier}' comes from {duplicate.rows} rows that "
-        f"differ, and is not pushed: {first.resource} row {first.position}: {first.entity} / "
-        f"{second.resource} row {second.position}: {second.entity}",
-        blueprint=duplicate.blueprint,
-        identifier=duplicate.identifier,
-    )
+def _say(context: Context, found: Sequence[Duplicate]) -> None:
+    from lading.pipeline.duplicates import tell
+
+    for duplicate, said in zip(found, tell(context, found), strict=True):
+        log.error("duplicate", said, blueprint=duplicate.blueprint, identifier=duplicate.identifier)
 
 
 def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
@@ -113,7 +107,7 @@ def _nothing_sent(planned: PushPlan, error: LadingError) -> PushResult:
             created=0,
             changed=0,
             unchanged=each.unchanged,
-            refused=0,
+            refused=each.unfit,
             failed=each.to_send,
             conflicting=each.conflicting,
         )

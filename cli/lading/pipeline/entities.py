@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lading import log
-from lading.errors import DatabaseError, MappingError
+from lading.errors import DatabaseError, MappingError, ServerError
+from lading.port.batches import too_large
+from lading.secrets import redact
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from lading.mapping.evaluate import Mapped as Made
     from lading.mapping.evaluate import Outcome
     from lading.mapping.files import Resource
+    from lading.mapping.fitness import Fitness
     from lading.mapping.workers import Workers
     from lading.pipeline.context import Context, Watcher, Work
     from lading.port.stage import EntityStage
 
+# Below so many characters no entity is too large, whatever they are.
+LEAST_TO_MEASURE = 250_000
 # How many rows of a kind of trouble are shown; all are counted.
 SHOWN = 3
 
@@ -28,6 +34,7 @@ class Trouble:
     """Rows that met the same trouble: how many, and the first of them in words."""
 
     what: str
+    is_error: bool = False
     count: int = 0
     rows: list[str] = field(default_factory=list)
 
@@ -44,21 +51,22 @@ class Mapped:
 
     `failed` says why nothing of the resource is to be pushed; `faulty` counts rows whose
     selector gave neither true nor false, which fails the resource as Port's own engine does,
-    while the entities of its other rows are good.
+    while the entities of its other rows are good. `unfit` counts entities that Port would refuse.
     """
 
     resource: str
     kind: str
     rows: int = 0
     entities: int = 0
+    unfit: int = 0
     filtered: int = 0
     faulty: int = 0
     failed: str | None = None
     troubles: dict[str, Trouble] = field(default_factory=dict)
 
-    def note(self, what: str, position: int, message: str) -> None:
+    def note(self, what: str, position: int, message: str, *, is_error: bool = False) -> None:
         """Take down one row's trouble."""
-        self.troubles.setdefault(what, Trouble(what)).note(position, message)
+        self.troubles.setdefault(what, Trouble(what, is_error)).note(position, message)
 
 
 def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[Mapped, ...]:
@@ -74,18 +82,65 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     skipped = frozenset(blocked)
     resources = [each for each in context.resources if each.name not in skipped]
     watcher.start("mappings", len(resources))
+    checks = checks_of(context, resources)
     results = []
     with Workers(context.project.target.threads) as workers, EntityStage() as stage:
         with context.database.reading() as connection:
             for resource in resources:
-                result = _map(context, connection, resource, workers, stage)
+                check = checks[resource.name]
+                result = _map(context, connection, resource, workers, stage, check)
                 results.append(result)
                 watcher.advance("mappings")
                 _say(result)
         with context.database.writing() as connection:
-            stage.load(connection)
+            _load(stage, connection, resources)
     work.incomplete |= any(each.failed or each.faulty for each in results)
     return tuple(results)
+
+
+def checks_of(context: Context, resources: Sequence[Resource]) -> Mapping[str, Fitness]:
+    """The check of each resource's entities, by the blueprints of the project; by those in Port
+    where the project has none and Port can be asked."""
+    from lading.mapping.fitness import Fitness
+
+    bodies = {str(each.data["identifier"]): each.data for each in context.project.blueprints}
+    missing = {each.blueprint for each in resources if each.blueprint} - bodies.keys()
+    known = {**_held(context, missing), **bodies}
+    merge = {
+        resource.name: mapping.settings.merge
+        for mapping in context.mappings
+        for resource in mapping.resources
+    }
+    return {each.name: Fitness(known.get, merge[each.name]) for each in resources}
+
+
+def _held(context: Context, names: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+    from lading.port.blueprints import held_blueprints
+    from lading.port.client import PortClient
+
+    wanted = sorted(names)
+    if not wanted or context.port.problems():
+        return {}
+    try:
+        with PortClient(context.port) as client:
+            return held_blueprints(client, wanted)
+    except ServerError as error:
+        said = f"entities of {', '.join(wanted)} are not checked by their blueprint: {error}"
+        log.warning("blueprint_unknown", said)
+        return {}
+
+
+def _load(
+    stage: EntityStage, connection: DuckDBPyConnection, resources: Sequence[Resource]
+) -> None:
+    named = {
+        choice: [each.name for each in resources if each.on_duplicate == choice]
+        for choice in ("first", "last")
+    }
+    left_out = stage.load(connection, **named)
+    if left_out:
+        said = f"onDuplicate left out {left_out:,} rows whose identifier other rows have as well"
+        log.info("left_out", said, rows=left_out)
 
 
 def _map(
@@ -94,6 +149,7 @@ def _map(
     resource: Resource,
     workers: Workers,
     stage: EntityStage,
+    check: Fitness,
 ) -> Mapped:
     from lading.mapping.evaluate import evaluate
     from lading.transform.resources import resource_rows
@@ -109,7 +165,7 @@ def _map(
             context.now,
         )
         texts = (text for batch in batches for text in batch)
-        for outcome in evaluate(resource, texts, workers):
+        for outcome in evaluate(resource, texts, workers, check=check):
             _take(result, resource, outcome, stage)
     except (DatabaseError, MappingError) as error:
         result.failed = str(error)
@@ -122,19 +178,8 @@ def _take(result: Mapped, resource: Resource, outcome: Outcome, stage: EntitySta
 
     result.rows = max(result.rows, outcome.position + 1)
     match outcome:
-        case Made(position, entity, failures):
-            result.entities += 1
-            for failure in failures:
-                result.note(failure.path, position, failure.message)
-            stage.add(
-                resource=resource.name,
-                kind=resource.kind,
-                blueprint=entity.blueprint,
-                identifier=_as_text(entity.identifier),
-                position=position,
-                hash=entity.hash,
-                entity=entity.text,
-            )
+        case Made():
+            _take_entity(result, resource, outcome, stage)
         case Filtered():
             result.filtered += 1
         case Dropped(position, path, message):
@@ -143,7 +188,39 @@ def _take(result: Mapped, resource: Resource, outcome: Outcome, stage: EntitySta
             result.note("skipped", position, message)
         case Faulty(position, message):
             result.faulty += 1
-            result.note("selector", position, message)
+            result.note("selector", position, message, is_error=True)
+
+
+def _take_entity(result: Mapped, resource: Resource, made: Made, stage: EntityStage) -> None:
+    entity = made.entity
+    identifier = _as_text(entity.identifier)
+    result.entities += 1
+    for failure in made.failures:
+        result.note(failure.path, made.position, failure.message)
+    faults = _faults(made)
+    for path, message in faults:
+        said = message if path == "identifier" else f"{message} ('{identifier}')"
+        result.note(f"refused, {path}", made.position, said, is_error=True)
+    result.unfit += bool(faults)
+    stage.add(
+        resource=resource.name,
+        kind=resource.kind,
+        blueprint=entity.blueprint,
+        identifier=identifier,
+        position=made.position,
+        hash=entity.hash,
+        entity=entity.text,
+        fault="; ".join(f"{path} {message}" for path, message in faults) or None,
+    )
+
+
+def _faults(made: Made) -> list[tuple[str, str]]:
+    """What keeps Port from taking an entity, with the path of each, in words to be shown."""
+    faults = [(each.path, redact(each.message)) for each in made.unfit]
+    text = made.entity.text
+    if len(text) > LEAST_TO_MEASURE and (said := too_large(len(text.encode()))):
+        faults.append(("size", said))
+    return faults
 
 
 def _as_text(identifier: Any) -> str:
@@ -159,7 +236,7 @@ def _say(result: Mapped) -> None:
     if result.failed:
         log.error("mapping_failed", f"{result.resource}: {result.failed}; it is not pushed")
     for trouble in result.troubles.values():
-        say = log.error if trouble.what == "selector" else log.warning
+        say = log.error if trouble.is_error else log.warning
         shown: Sequence[str] = trouble.rows
         say(
             "mapping_trouble",

@@ -12,6 +12,7 @@ LARGEST_BULK = 20
 LARGEST_BODY = 1_048_576
 
 _HEAD, _BETWEEN, _TAIL = b'{"entities":[', b",", b"]}"
+LARGEST_ENTITY = LARGEST_BODY - len(_HEAD) - len(_TAIL)
 
 
 class Sized(Protocol):
@@ -58,3 +59,13 @@ def cut(entities: Iterable[E], key: Callable[[E], Hashable]) -> Iterator[tuple[E
 def is_too_large(bulk: Sequence[Sized]) -> bool:
     """Whether Port would refuse it for its size alone."""
     return body_size(bulk) > LARGEST_BODY
+
+
+def too_large(size: int) -> str | None:
+    """Why Port would refuse an entity of so many bytes, if it would for that alone."""
+    if size <= LARGEST_ENTITY:
+        return None
+    return (
+        f"its JSON has {size:,} bytes, and Port takes at most {LARGEST_BODY:,} in a request: map "
+        "less into it"
+    )

@@ -73,6 +73,16 @@ def read_blueprints(documents: Iterable[Document]) -> Mapping[str, Blueprint]:
     return found
 
 
+def held_blueprints(client: PortClient, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Those of some blueprints that Port has, by identifier.
+
+    Raises:
+        ServerError: it can't be asked.
+    """
+    found = {name: client.blueprint(name) for name in sorted(names)}
+    return {name: body for name, body in found.items() if body is not None}
+
+
 def ensure_blueprints(
     client: PortClient,
     documents: Sequence[Document],

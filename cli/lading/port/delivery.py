@@ -14,7 +14,7 @@ from lading.errors import (
     UnauthorizedError,
 )
 from lading.port.answers import BulkAnswer
-from lading.port.batches import LARGEST_BODY, is_too_large
+from lading.port.batches import is_too_large, too_large
 from lading.port.journal import RefusedLine
 from lading.secrets import redact
 
@@ -171,11 +171,7 @@ class Delivery:
 
     def _too_large(self, entry: Entry) -> Outcome:
         attempt = self.journal.sending([])
-        message = (
-            f"its JSON has {entry.size:,} bytes, and Port takes at most {LARGEST_BODY:,} in a "
-            "request: map less into it"
-        )
-        return self._refused(entry, attempt, None, "too_large", message)
+        return self._refused(entry, attempt, None, "too_large", too_large(entry.size) or "")
 
     def _refused(
         self, entry: Entry, attempt: int, status: int | None, error: str, message: str

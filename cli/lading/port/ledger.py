@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from lading.port.batches import LARGEST_BODY
+from lading.port.batches import LARGEST_BODY, LARGEST_ENTITY
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from duckdb import DuckDBPyConnection
 
 # One row for each entity, however many resources give it, with what is to be done about it.
@@ -34,12 +36,13 @@ wanted AS (
 SELECT
     CASE
         WHEN wanted.conflicting THEN 'conflict'
+        WHEN pushed.hash = wanted.hash THEN 'unchanged'
+        WHEN wanted.fault IS NOT NULL THEN 'unfit'
         WHEN pushed.hash IS NULL THEN 'create'
-        WHEN pushed.hash <> wanted.hash THEN 'change'
-        ELSE 'unchanged'
+        ELSE 'change'
     END AS action,
     wanted.blueprint, wanted.identifier, wanted.resource, wanted.position,
-    wanted.hash, wanted.entity,
+    wanted.hash, wanted.entity, wanted.fault,
     pushed.entity AS pushed_entity, pushed.pushed_at,
     refused.message AS refused_because, refused.refused_at
 FROM wanted
@@ -50,6 +53,9 @@ LEFT JOIN lading.refused AS refused
     ON refused.destination = {destination}
     AND refused.blueprint = wanted.blueprint AND refused.identifier = wanted.identifier
 """
+
+
+UNFIT_ERROR = f"CASE WHEN strlen(entity) > {LARGEST_ENTITY} THEN 'too_large' ELSE 'unfit' END"
 
 
 def plan_sql(destination: str, resources: Sequence[str] | None = None) -> str:
@@ -78,6 +84,7 @@ class PlanCounts:
 
     refused      those among `create` and `change` that Port refused the last time
     conflicting  identifiers that several rows give with different content: nothing is sent
+    unfit        what Port would refuse, and is not sent
     """
 
     blueprint: str
@@ -86,6 +93,7 @@ class PlanCounts:
     unchanged: int
     refused: int
     conflicting: int
+    unfit: int = 0
 
     @property
     def to_send(self) -> int:
@@ -104,7 +112,8 @@ def plan_counts(
             count(*) FILTER (action = 'change'),
             count(*) FILTER (action = 'unchanged'),
             count(*) FILTER (action IN ('create', 'change') AND refused_at IS NOT NULL),
-            count(*) FILTER (action = 'conflict')
+            count(*) FILTER (action = 'conflict'),
+            count(*) FILTER (action = 'unfit')
         FROM ({plan_sql(destination, resources)})
         GROUP BY blueprint ORDER BY blueprint
         """
@@ -183,6 +192,51 @@ def write_outbox(
             ORDER BY ordinal
         ) TO {_literal(str(path))} (FORMAT json)
         """
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """An entity that is not sent, and why Port would refuse it."""
+
+    blueprint: str
+    identifier: str
+    resource: str
+    error: Literal["unfit", "too_large"]
+    message: str
+
+
+def unfit_entities(
+    connection: DuckDBPyConnection, destination: str, resources: Sequence[str]
+) -> tuple[Unfit, ...]:
+    """Those of the plan that are not sent for what is in them, in their order."""
+    rows = connection.execute(
+        f"""
+        SELECT blueprint, identifier, resource, {UNFIT_ERROR}, fault
+        FROM ({plan_sql(destination, resources)}) WHERE action = 'unfit'
+        ORDER BY blueprint, resource, position
+        """
+    ).fetchall()
+    return tuple(Unfit(*row) for row in rows)
+
+
+def record_unfit(
+    connection: DuckDBPyConnection,
+    destination: str,
+    resources: Sequence[str],
+    moment: datetime,
+    run_id: str,
+) -> None:
+    """Put them on the list of the refused. `moment` is in UTC, without a zone."""
+    connection.execute(
+        f"""
+        INSERT OR REPLACE INTO lading.refused BY NAME
+        SELECT $destination AS destination, blueprint, identifier, resource, hash,
+            NULL AS status, {UNFIT_ERROR} AS error, fault AS message,
+            $moment::TIMESTAMP AS refused_at, $run_id AS run_id
+        FROM ({plan_sql(destination, resources)}) WHERE action = 'unfit'
+        """,
+        {"destination": destination, "moment": moment, "run_id": run_id},
     )
 
 

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 from lading import log
 from lading.port.batches import cut
-from lading.port.delivery import Delivery, Entry, Outcome
+from lading.port.delivery import Delivery, Entry, Outcome, RefusedEntity
 from lading.port.journal import Journal, outbox_path, recover
 from lading.port.ledger import (
     forget_refusals,
     plan_counts,
+    record_unfit,
     settled_refusals,
+    unfit_entities,
     write_outbox,
 )
 from lading.port.tally import PushResult, Tally
 from lading.waiting import Interruptions
+from lading.warehouse.runs import naive
 
 if TYPE_CHECKING:
     from lading.port.client import PortClient, UpsertSettings
@@ -52,7 +55,7 @@ def push(
     """
     recover(database)
     outbox = outbox_path(database.spool, run)
-    tally = _plan(database, client.destination, resources, outbox)
+    tally = _plan(database, run, client.destination, resources, outbox)
     if tally.total:
         try:
             with Journal(database.spool, run, client.destination) as journal:
@@ -63,17 +66,27 @@ def push(
     return tally.result()
 
 
-def _plan(database: Database, destination: str, resources: Sequence[str], outbox: Path) -> Tally:
-    """Write the outbox; forget refusals that no longer matter."""
+def _plan(
+    database: Database, run: Run, destination: str, resources: Sequence[str], outbox: Path
+) -> Tally:
+    """Write the outbox; note what is not sent, and forget refusals that no longer matter."""
     with database.reading() as connection:
         tally = Tally(plan_counts(connection, destination, resources))
+        unfit = unfit_entities(connection, destination, resources)
         settled = settled_refusals(connection, destination, resources)
         if tally.total:
             outbox.parent.mkdir(parents=True, exist_ok=True)
             write_outbox(connection, destination, resources, outbox)
-    if settled:
+    tally.refusals += [
+        RefusedEntity(
+            each.blueprint, each.identifier, each.resource, None, each.error, each.message
+        )
+        for each in unfit
+    ]
+    if settled or unfit:
         with database.writing() as connection:
             forget_refusals(connection, destination, settled)
+            record_unfit(connection, destination, resources, naive(run.started_at), run.id)
     return tally
 
 

@@ -19,7 +19,8 @@ GIVE_UP_AFTER = 3
 class PushCounts:
     """A blueprint's entities by what became of them.
 
-    refused      Port would not take them: `lading.refused` has its reasons
+    refused      Port would not take them, or was not asked as it surely would not:
+                 `lading.refused` has the reasons
     failed       they did not get there, or it is not known whether they did
     conflicting  several rows give them with different content; they were not sent
     """
@@ -71,6 +72,7 @@ class Tally:
     plan: Sequence[PlanCounts]
     taken: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    # What is known to be refused before anything is sent is among them from the beginning.
     refusals: list[RefusedEntity] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     failed_in_a_row: Counter[str] = field(default_factory=Counter)
@@ -121,7 +123,7 @@ class Tally:
             created=created,
             changed=changed,
             unchanged=plan.unchanged,
-            refused=refused,
+            refused=refused + plan.unfit,
             failed=plan.to_send - created - changed - refused,
             conflicting=plan.conflicting,
         )

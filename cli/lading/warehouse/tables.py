@@ -98,11 +98,12 @@ CREATE TABLE IF NOT EXISTS lading.nodes (
     run_id VARCHAR NOT NULL
 );
 
--- What the mappings make of the database's content: the last plan's entities.
+-- What the mappings make of the database's content: the last plan's entities, and why one of
+-- them is not to be sent.
 CREATE TABLE IF NOT EXISTS lading.entities (
     resource VARCHAR NOT NULL, kind VARCHAR NOT NULL, blueprint VARCHAR NOT NULL,
     identifier VARCHAR NOT NULL, position BIGINT NOT NULL, hash VARCHAR NOT NULL,
-    entity VARCHAR NOT NULL
+    entity VARCHAR NOT NULL, fault VARCHAR
 );
 
 -- What Port has taken, as it was sent.
@@ -113,7 +114,8 @@ CREATE TABLE IF NOT EXISTS lading.pushed (
     PRIMARY KEY (destination, blueprint, identifier)
 );
 
--- What Port has refused, with its reason, until it takes it.
+-- What Port has refused, with its reason, until it takes it. What it was not even asked to take
+-- has no status, and `error` is unfit or too_large.
 CREATE TABLE IF NOT EXISTS lading.refused (
     destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
     resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, status INTEGER, error VARCHAR,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.mapping.evaluate import Dropped, Filtered, Mapped, evaluate
-from lading.mapping.expressions import constant, double_quoted, faults, gives_one_value
+from lading.mapping.expressions import Fault, constant, double_quoted, faults, gives_one_value
 from lading.mapping.outline import parsed_path
 
 if TYPE_CHECKING:
@@ -266,7 +266,10 @@ def test_what_may_give_none_or_several_is_guarded(text: str) -> None:
 def test_a_text_that_jq_could_not_even_be_given(jq_workers: Workers) -> None:
     fault = "has a character that JQ can't read"
 
-    assert faults([".a", ".\ud800", ".a\0"], jq_workers) == {".\ud800": fault, ".a\0": fault}
+    assert faults([".a", ".\ud800", ".a\0"], jq_workers) == {
+        ".\ud800": Fault(fault, 1),
+        ".a\0": Fault(fault, 2),
+    }
 
 
 def test_the_look_into_an_expression_takes_no_time() -> None:

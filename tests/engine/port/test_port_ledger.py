@@ -57,6 +57,7 @@ def test_texts_are_stored_to_the_letter(yard: Yard, text: str) -> None:
             0,
             yard.rows("SELECT hash FROM lading.entities ORDER BY position")[0][0],
             text,
+            None,
         ),
         (
             "cost",
@@ -66,6 +67,7 @@ def test_texts_are_stored_to_the_letter(yard: Yard, text: str) -> None:
             1,
             "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
             "1",
+            None,
         ),
     ]
 
