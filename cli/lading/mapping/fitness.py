@@ -144,12 +144,12 @@ def identifier_fault(identifier: Any) -> str | None:
     if len(identifier) > LONGEST_IDENTIFIER:
         return f"has {len(identifier):,} characters, and {LONGEST_IDENTIFIER:,} are the most"
     if identifier in {".", ".."}:
-        return f"is {shown(identifier)}, which Port keeps for itself"
+        return f"is {shown(identifier)}, which Port does not take"
     bad = [each for each in dict.fromkeys(identifier) if not _is_allowed(each)]
     if not bad:
         return None
     named = " ".join(shown(each) for each in bad)
-    return f"is {shown(identifier)}: Port takes letters, digits and {_MARKS} in it, not {named}"
+    return f"has {named} in it, and Port takes letters, digits and {_MARKS} alone"
 
 
 _MARKS = " ".join(MARKS)
@@ -168,9 +168,11 @@ def _relation_fault(value: Any, relation: _Relation | None) -> str | None:
             return f"is {shown(value)}, and the relation is to many: a list"
         return f"is {shown(value)}, and the relation is to one entity: a text"
     for each in value if isinstance(value, list) else [value]:
+        if not isinstance(each, str):
+            return f"is {shown(value)}, not {'texts' if relation and relation.many else 'a text'}"
         # Port may take an empty text for none.
         if each != "" and (fault := identifier_fault(each)):
-            return fault if each is value else f"has an element that {fault}"
+            return f"leads to {shown(each)}, which {fault}"
     return None
 
 

@@ -110,9 +110,9 @@ def _of_length(least: object, most: object) -> ValueCheck:
 
     def check(text: str) -> str | None:
         if len(text) < low:
-            return f"has {len(text)} characters, and {low} are the least"
+            return f"is {len(text)} characters long, and {low} is the least"
         if high is not None and len(text) > high:
-            return f"has {len(text)} characters, and {high} are the most"
+            return f"is {len(text)} characters long, and {high} is the most"
         return None
 
     return check

@@ -131,12 +131,14 @@ def _causes(
         return
     before, after = _leaves(first), _leaves(second)
     differing = [path for path in before if path in after and before[path] != after[path]]
-    for path in differing:
-        if reads.reads(path) and before[path][:10] == after[path][:10]:
-            width = f": bucketWidth {reads.width} is finer than a day" if reads.width else ""
-            yield f"the identifier has only the day of {'.'.join(path)}{width}"
+    cut = [
+        path for path in differing if reads.reads(path) and before[path][:10] == after[path][:10]
+    ]
+    for path in cut:
+        width = f": bucketWidth {reads.width} is finer than a day" if reads.width else ""
+        yield f"the identifier has only the day of {'.'.join(path)}{width}"
     unread = [".".join(path) for path in differing if not reads.reads(path)]
-    if unread and not reads.left_out:
+    if unread and not reads.left_out and not cut:
         yield f"the rows differ in {', '.join(unread[:SHOWN])}, and the identifier leaves that out"
 
 

@@ -199,7 +199,7 @@ def _take_entity(result: Mapped, resource: Resource, made: Made, stage: EntitySt
         result.note(failure.path, made.position, failure.message)
     faults = _faults(made)
     for path, message in faults:
-        said = message if path == "identifier" else f"{message} ('{identifier}')"
+        said = f"'{identifier}' {message}"
         result.note(f"refused, {path}", made.position, said, is_error=True)
     result.unfit += bool(faults)
     stage.add(

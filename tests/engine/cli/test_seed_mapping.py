@@ -153,7 +153,7 @@ def test_keys_with_spaces_or_hashes_are_not_sent_and_the_others_go(
     assert len(refused) > 20
     assert {row[0] for row in rows} == refused
     assert {row[1:3] for row in rows} == {("claude_code_analytics", None)}
-    assert all(row[3].startswith("identifier is ") for row in rows)
+    assert all(row[3].startswith('identifier has " " "#" in it') for row in rows)
     assert synced.done.code == 1
     assert "CI key #1" in synced.done.err
     assert "lading.refused" in synced.done.err

@@ -262,7 +262,7 @@ def test_entities_that_port_can_not_take_cost_themselves_alone(
     done = desk.run("sync")
     assert done.code == 1
     assert "refused, properties.output_tokens: " in done.err
-    assert "not a number ('2026-01-01-usage')" in done.err
+    assert "row 0: '2026-01-01-usage' is \"" in done.err
     mine = {key for key in clean.entities if key[0] == "claude_usage_record"}
     large = ("claude_cost_record", "2026-01-05-cost")
     assert refused(desk) == sorted({large, *mine})
