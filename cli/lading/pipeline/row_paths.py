@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lading.errors import Problem, UserError, nearest
 from lading.mapping.jq_tokens import tokens
@@ -60,7 +60,7 @@ def unknown_paths(
     documents = {each.file: each for each in project.mappings}
     for resource in resources:
         document = documents[resource.file]
-        rows = _fields(project, graph, resource, now)
+        rows = fields_of(project, graph, resource.model, resource.selector, now)
         if rows is not None and not rows.is_open:
             yield from _of_resource(document, resource, rows)
 
@@ -91,16 +91,18 @@ def _shown(path: Path) -> str:
     return "".join(step if step == ELEMENT else f".{step}" for step in path)
 
 
-def _fields(project: Project, graph: Graph, resource: Resource, now: datetime) -> Fields | None:
-    """The fields of a resource's rows; None if they can't be known."""
+def fields_of(
+    project: Project, graph: Graph, name: str, selector: Mapping[str, Any], now: datetime
+) -> Fields | None:
+    """The fields of a model's rows for a selector; None if they can't be known."""
     from lading.transform.lineage import column_lineage
     from lading.transform.resources import resource_sql
 
-    model = graph.models.get(resource.model)
+    model = graph.models.get(name)
     if model is None:
         return None
     try:
-        sql = resource_sql(graph, project, resource.model, resource.selector, now)
+        sql = resource_sql(graph, project, name, selector, now)
     except UserError:
         return None
     found = column_lineage(sql if model.is_resource else model.sql, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,9 +54,15 @@ class Yard:
     settings: dict[str, UpsertSettings] = field(default_factory=dict)
     on_progress: Callable[[int], None] = lambda entities: None
 
-    def stage(self, *rows: tuple[str, str, str, str]) -> None:
+    def stage(
+        self,
+        *rows: tuple[str, str, str, str],
+        faults: Mapping[str, str] | None = None,
+        first: Sequence[str] = (),
+        last: Sequence[str] = (),
+    ) -> int:
         """Make `lading.entities` rows of (resource, blueprint, identifier, entity), in a
-        database that is made with the first of them."""
+        database that is made with the first of them; `faults` are by identifier."""
         with EntityStage() as stage:
             for position, (resource, name, identifier, text) in enumerate(rows):
                 stage.add(
@@ -67,10 +73,11 @@ class Yard:
                     position=position,
                     hash=hashlib.sha256(text.encode()).hexdigest(),
                     entity=text,
+                    fault=(faults or {}).get(identifier),
                 )
             with self.database.writing() as connection:
                 prepare(connection, ())
-                stage.load(connection)
+                return stage.load(connection, first, last)
 
     def stage_usage(self, count: int, tokens: int = 1) -> None:
         """That many entities e0, e1, … of the blueprint `usage`."""

@@ -11,8 +11,10 @@ from lading.port.ledger import (
     duplicates,
     keep_plan_view,
     plan_counts,
+    unfit_entities,
 )
 from lading.port.stage import EntityStage
+from lading.warehouse.tables import prepare
 
 if TYPE_CHECKING:
     from tests.engine.port.conftest import Yard
@@ -173,3 +175,56 @@ def test_the_plan_can_be_queried(yard: Yard) -> None:
     assert yard.rows(
         "SELECT identifier, action, entity, pushed_entity FROM lading.plan ORDER BY ALL"
     ) == [("changed", "change", "2", "0"), ("new", "create", "1", None)]
+
+
+def test_of_several_rows_the_first_or_the_last_may_count(yard: Yard) -> None:
+    rows = [("usage", "usage", "e", text) for text in ("1", "2", "2", "3")]
+    others = [("cost", "cost", "e", "1"), ("cost", "cost", "e", "2"), ("usage", "usage", "f", "1")]
+
+    assert yard.stage(*rows, *others, first=["usage"]) == 3
+    assert yard.rows("SELECT entity FROM lading.entities WHERE blueprint = 'usage'") == [
+        ("1",),
+        ("1",),
+    ]
+    assert yard.stage(*rows, *others, last=["usage"]) == 3
+    kept = "SELECT entity FROM lading.entities WHERE identifier = 'e' ORDER BY blueprint, position"
+    assert yard.rows(kept) == [("1",), ("2",), ("3",)]
+    assert [each.conflicting for each in counts(yard, HERE)] == [1, 0]
+    assert yard.stage(*rows, *others) == 0
+
+
+def test_the_first_part_of_a_row_counts_before_its_others(yard: Yard) -> None:
+    with EntityStage() as stage, yard.database.writing() as connection:
+        prepare(connection, ())
+        for text in ("1", "2", "3"):
+            row = {"resource": "usage", "kind": "k", "blueprint": "usage", "identifier": "e"}
+            stage.add(**row, position=7, hash=text, entity=text)
+        assert stage.load(connection, last=["usage"]) == 2
+    assert yard.rows("SELECT entity FROM lading.entities") == [("3",)]
+
+
+def test_what_does_not_fit_is_neither_a_create_nor_a_change(yard: Yard) -> None:
+    names = ("bad", "changed", "good", "same")
+    yard.stage(
+        *(("usage", "usage", name, f"{number}") for number, name in enumerate(names)),
+        ("usage", "usage", "twice", "1"),
+        ("usage", "usage", "twice", "2"),
+        faults={"bad": "no", "changed": "no", "same": "no", "twice": "no"},
+    )
+    took(yard, HERE, "changed", "0")
+    took(yard, HERE, "same", "3")
+    assert counts(yard, HERE) == [
+        PlanCounts("usage", create=1, change=0, unchanged=1, refused=0, conflicting=1, unfit=2)
+    ]
+    with yard.database.reading() as connection:
+        found = unfit_entities(connection, HERE, ["usage"])
+        assert unfit_entities(connection, HERE, ["cost"]) == ()
+    assert [(each.identifier, each.message) for each in found] == [("bad", "no"), ("changed", "no")]
+
+
+def test_a_table_of_an_older_version_is_made_anew(yard: Yard) -> None:
+    with yard.database.writing() as connection:
+        prepare(connection, ())
+        connection.execute("ALTER TABLE lading.entities DROP COLUMN fault")
+    yard.stage(("usage", "usage", "e", "1"), faults={"e": "no"})
+    assert yard.rows("SELECT fault FROM lading.entities") == [("no",)]

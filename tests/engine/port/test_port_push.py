@@ -137,6 +137,41 @@ def test_conflicting_rows_are_not_sent_and_the_rest_is(yard: Yard) -> None:
     assert yard.sent() == ["f"]
 
 
+def test_what_does_not_fit_is_refused_without_asking_port(yard: Yard) -> None:
+    yard.stage(*usage("e", "f", "g"), *cost("c"), faults={"f": "title is 5, not a text", "c": "no"})
+    result = yard.push()
+    assert result.blueprints == (
+        counts("cost", refused=1),
+        counts("usage", created=2, refused=1),
+    )
+    assert not result.ok
+    assert yard.sent() == ["e", "g"]
+    assert [str(each) for each in refusals(result)] == [
+        "cost 'c' (cost): no",
+        "usage 'f' (usage): title is 5, not a text",
+    ]
+    told = "SELECT identifier, status, error, message, run_id FROM lading.refused ORDER BY ALL"
+    assert yard.rows(told) == [
+        ("c", None, "unfit", "no", "run-1"),
+        ("f", None, "unfit", "title is 5, not a text", "run-1"),
+    ]
+    yard.stage(*usage("e", "f", "g"), *cost("c"), faults={"c": "still no"})
+    assert yard.push().blueprints == (
+        counts("cost", refused=1),
+        counts("usage", created=1, unchanged=2),
+    )
+    assert yard.rows(told) == [("c", None, "unfit", "still no", "run-2")]
+    yard.stage(*usage("e", "f", "g"))
+    assert yard.push().ok
+    assert refused(yard) == []
+
+
+def test_what_does_not_fit_alone_asks_nothing_of_port(yard: Yard) -> None:
+    yard.stage(*usage("e"), faults={"e": "no"})
+    assert yard.push().blueprints == (counts("usage", refused=1),)
+    assert yard.stand_in.requests == []
+
+
 def test_nothing_to_push_asks_nothing_of_port(yard: Yard) -> None:
     yard.stage()
     result = yard.push()
