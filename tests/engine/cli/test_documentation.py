@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from tests.engine.cli.conftest import Reckoning
     from tests.engine.conftest import Desk, Done
 
+FIRST_DAY = datetime(2026, 2, 1, tzinfo=UTC)
 DOCS = Path(__file__).parents[3] / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"(?:--|#) ((?:models|macros|tests|sources|data)/\S+)\n")
+NAMED = re.compile(r"(?:--|#) ((?:mappings|models|macros|tests|sources|data)/\S+)\n")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -76,6 +79,29 @@ def test_the_models_of_the_documentation_are_made_and_tested(landed: Desk) -> No
         "1200.50",
         str(total),
     ]
+
+
+def test_the_mappings_of_the_documentation_give_entities(
+    landed: Desk, reckoning: Reckoning
+) -> None:
+    (landed.root / "mappings/claude.yml").unlink()
+    assert len(lay_out(landed, "mappings.md")) == 5
+    assert landed.run("extract").code == 0
+    answers = [_answer(landed, line) for line in commands("mappings.md")]
+    assert [done.code for done in answers] == [0, 0, 0], [done.err for done in answers]
+    assert not [line for done in answers for line in done.err.splitlines() if "warning" in line]
+    used = reckoning.usage(landed.now, ["workspace_id", "model"], first=FIRST_DAY)
+    assert {name: held["output_tokens"] for name, held in landed.held("team_tokens").items()} == {
+        f"{workspace or 'default'}:{model or 'unknown'}:{day:%Y-%m-%d}": counts["output_tokens"]
+        for (day, workspace, model), counts in used.items()
+    }
+    held = {name: each["amount_usd"] for name, each in landed.held("daily_cost").items()}
+    costs = {f"{day}:USD": cents / 100 for day, cents in reckoning.cost(landed.now).items()}
+    assert {name: usd for name, usd in held.items() if usd} == {
+        name: usd for name, usd in costs.items() if name >= "2026-02-01"
+    }
+    assert len(held) > 3
+    assert landed.held("team_workspace")
 
 
 def _answer(desk: Desk, line: str) -> Done:
