@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lading.errors import Place
+    from lading.mapping.expressions import Fault
     from lading.mapping.files import Resource
     from lading.mapping.outline import Outline
     from lading.mapping.workers import Workers
@@ -28,13 +29,13 @@ class Trial:
     resource: Resource
     outline: Outline = field(repr=False)
     document: Document = field(repr=False)
-    broken: Mapping[str, str] = field(default_factory=dict, repr=False)
+    broken: Mapping[str, Fault] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
 
     @property
     def faults(self) -> Mapping[str, str]:
         return {
-            each.path: self.broken[each.text]
+            each.path: str(self.broken[each.text])
             for each in self.outline.expressions
             if each.text in self.broken
         }
@@ -90,7 +91,7 @@ def read_trials(
     return tuple(trials), tuple(left)
 
 
-def _places(document: Document, outline: Outline, broken: Mapping[str, str]) -> Iterator[Place]:
+def _places(document: Document, outline: Outline, broken: Mapping[str, Fault]) -> Iterator[Place]:
     for each in outline.expressions:
         if each.text in broken:
             yield document.place(*each.at)

@@ -13,13 +13,22 @@ import yaml
 from jsonschema import Draft202012Validator
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-WRITTEN = ("project", "sources", "properties", "unit_tests", "mapping", "blueprint")
+WRITTEN = (
+    "project",
+    "sources",
+    "properties",
+    "unit_tests",
+    "mapping",
+    "mapping_tests",
+    "blueprint",
+)
 READ = ("manifest", "run_results")
 OURS = {
     "project": ["project.yml"],
     "sources": ["sources/*.yml"],
     "properties": ["models/**/*.yml"],
     "unit_tests": ["tests/models/*.yml"],
+    "mapping_tests": ["tests/mappings/*.yml"],
     "mapping": ["mappings/*.yml"],
     "blueprint": ["mappings/blueprints/*.yml"],
 }
