@@ -124,6 +124,7 @@ def _trials(
     from lading.commands.mapped import show_faults
     from lading.commands.output import show_problems
     from lading.errors import UserError
+    from lading.mapping.kinds import all_kinds
     from lading.pipeline.trials import chosen, read_trials, with_rows
 
     documents: tuple[Document, ...] = () if document is None else (document,)
@@ -133,7 +134,7 @@ def _trials(
     trials, problems = read_trials(documents, now, workers)
     trials = chosen(trials, names)
     if options["records"] is None and context is not None:
-        trials, more = with_rows(trials, context.project.kinds, now)
+        trials, more = with_rows(trials, all_kinds(context.project), now)
         problems = (*problems, *more)
     show_problems(problems)
     if not trials:

@@ -142,6 +142,7 @@ class _Tracing:
         context = self._context
         texts = [file.text for file in context.project.models if file.name == resource.model]
         known = sorted(self._columns.items())
+        kind = context.project.kinds.get(resource.kind)
         key = entry_key(
             resource.model,
             sorted(resource.selector.items(), key=repr),
@@ -149,7 +150,7 @@ class _Tracing:
             [file.text for file in context.project.macros],
             context.graph.models[resource.model].environment,
             sorted(context.project.variables.items(), key=repr),
-            sorted(context.project.kinds[resource.kind].fields.items()),
+            sorted(kind.fields.items()) if kind else [],
             known,
         )
         return self._kept(key, lambda: self._lineage_of_rows(resource))

@@ -33,6 +33,7 @@ resources:
           relations:
             to: .to
 """
+COLUMNS = "select 'a' as id, true as ok, 't' as t, 0.5 as n, 1 as whole, 'b' as \"to\"\n"
 RECORD = '{"id": "a", "n": 0.50}'
 
 
@@ -55,7 +56,7 @@ def kept_desk(make_desk: MakeDesk) -> Desk:
     desk = make_desk()
     for folder in ("models", "macros", "sources", "mappings", "tests"):
         rmtree(desk.root / folder)
-    desk.write("models/resources/figure.sql", "select 'a' as id\n")
+    desk.write("models/resources/figure.sql", COLUMNS)
     desk.write("models/resources/figure.yml", "models: [{name: figure, kind: {selector: {}}}]\n")
     return desk
 
