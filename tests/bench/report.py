@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.bench import backfill, landing, startup, whole_sync
+from tests.bench import backfill, building, landing, startup, whole_sync
 from tests.bench.machine import describe
 
 if TYPE_CHECKING:
     from tests.bench.backfill import Backfill
+    from tests.bench.building import Building
     from tests.bench.landing import Landing
     from tests.bench.startup import Startup
     from tests.bench.whole_sync import Sync, WholeSync
@@ -33,7 +34,7 @@ OCEAN_DUE = "41,035"
 
 
 def print_report() -> None:
-    """Measure everything; a minute and a half on two idle cores."""
+    """Measure everything; two minutes and a half on two idle cores."""
     began = time.perf_counter()
     _say(f"machine: {describe()}")
     _say("Ratios within this report count; seconds are this machine's at this hour.", "")
@@ -41,6 +42,7 @@ def print_report() -> None:
     _say(*landing_lines(landing.measure()), "")
     _say(*sync_lines(whole_sync.measure()), "")
     _say(*backfill_lines(backfill.measure()), "")
+    _say(*building_lines(building.measure()), "")
     _say(f"All of it took {time.perf_counter() - began:.0f} s.")
 
 
@@ -119,6 +121,40 @@ def backfill_lines(found: Backfill) -> list[str]:
         f"   {took}, peak {_megabytes(child.peaks.alone)} MB. Aim: less than 600 MB.",
         f"   Seconds of each tenth: {' '.join(f'{each:.1f}' for each in parts)}.",
         f"   The second half took {last / first:.2f} times the first's. Aim: about 1.",
+    ]
+
+
+def building_lines(found: Building) -> list[str]:
+    few, many = (f"{each.models} models and {each.tests} tests" for each in (found.few, found.many))
+    builds = (
+        ("script", f"plain script, {few}", ""),
+        ("few, all", f"lading build -B, {few}", "2"),
+        ("few, cold", "  nothing kept of its files", ""),
+        ("few, nothing", "  without -B, nothing to do", "1"),
+        ("many, all", f"lading build -B, {many}", "8"),
+        ("many, one", "  without -B, one model changed", ""),
+        ("many, nothing", "  without -B, nothing to do", ""),
+    )
+    lists = (("python -c pass", "python -c pass", ""), ("ls", f"lading ls, {many}", "15"))
+    head = ("", "ms", "ratio", "aim", "CPU ms", "ratio")
+    rows = [
+        (
+            said,
+            f"{1000 * found.seconds(way):.0f}",
+            f"{found.seconds(way) / found.seconds(ways[0][0]):.2f}",
+            aim,
+            f"{1000 * found.cpu(way):.0f}",
+            f"{found.cpu(way) / found.cpu(ways[0][0]):.2f}",
+        )
+        for ways in (builds, lists)
+        for way, said, aim in ways
+    ]
+    return [
+        f"5. Builds: whole processes, medians of {building.ROUNDS} interleaved rounds",
+        *_table(head, rows[: len(builds)]),
+        "",
+        *_table(head, rows[len(builds) :]),
+        f"   Of the heavy packages, `lading ls` imports {_names(found.heavy_of_ls)}.",
     ]
 
 
