@@ -112,7 +112,8 @@ def _script(project: Invented, folder: Path) -> list[str]:
 
 
 def _statements(project: Invented) -> Iterator[tuple[str, str]]:
-    """Models in an order in which they can be made, then tests, as they were compiled."""
+    """Models in an order in which they can be made, then tests, as they are compiled."""
+    run([LADING, "compile", "-C", str(project.root)])
     compiled = project.root / "target" / "compiled"
     listed = run([LADING, "ls", "-C", str(project.root), "-o", "json"]).out.splitlines()
     for node in map(json.loads, listed):
