@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lading.errors import Problem, UserError
-from lading.transform.materialise import columns_of
-from lading.transform.skeleton import contract_problems, type_names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,6 +19,9 @@ def check_contract(cursor: DuckDBPyConnection, model: Model, graph: Graph) -> No
     Raises:
         UserError: with every difference.
     """
+    from lading.transform.materialise import columns_of
+    from lading.transform.skeleton import contract_problems, type_names
+
     columns = columns_of(cursor, model.relation)
     found = contract_problems(columns, model.columns, type_names(cursor))
     if found:

@@ -7,7 +7,6 @@ Neither needs the project's database.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,6 +121,8 @@ def _number_of_statements(text: str) -> int | Fault:
 @contextmanager
 def silent() -> Iterator[None]:
     """Keep sqlglot from writing to stderr about SQL that it does not know."""
+    import logging
+
     logger = logging.getLogger("sqlglot")
     before, logger.disabled = logger.disabled, True
     try:
