@@ -220,8 +220,9 @@ class _Building:
         because = in_words(step, cursor)
         with TemporaryDirectory() if _stores(step) else _nowhere() as folder:
             kept: list[tuple[DueTest, Path]] = []
-            cursor.execute("BEGIN TRANSACTION")
             try:
+                # Within, since a Ctrl-C is raised as soon as it has begun.
+                cursor.execute("BEGIN TRANSACTION")
                 written = self._write(step, cursor)
                 tests = self._test(step, cursor, Path(folder), kept)
                 good = not any(each.outcome in {"fail", "error"} for each in tests)
