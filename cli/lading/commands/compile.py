@@ -19,10 +19,11 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     """Write the SQL of models and tests as DuckDB gets it to target/compiled/; that of the NODES
     is printed, too.
 
-    A resource model is compiled for the selector of each mapping that uses it. What the project
-    is made of goes to target/manifest.json, and to target/schemas/ the JSON Schemas by which
-    editors complete and check its files. Names of columns are checked on an empty copy of the
-    database; the database itself is not opened.
+    A resource model is compiled for the selector of each mapping that uses it; a mapping also to
+    the one JQ program that is run on its rows. What the project is made of goes to
+    target/manifest.json, and to target/schemas/ the JSON Schemas by which editors complete and
+    check its files. Names of columns are checked on an empty copy of the database; the database
+    itself is not opened.
     """
     from lading.commands.output import remark, say
     from lading.commands.project import open_project
@@ -47,5 +48,5 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     if nodes or choice.select or choice.exclude:
         ids = choice.ids(known, nodes)
         for title, sql in compiled_of(context, ids):
-            say(f"-- {title}\n{sql}\n")
+            say(f"{'--' if title.endswith('.sql') else '#'} {title}\n{sql}\n")
     remark(f"{written:,} files in {context.project.target_path / 'compiled'}")

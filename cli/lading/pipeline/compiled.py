@@ -22,7 +22,8 @@ def compiled_name(node: Node) -> str | None:
 
 
 def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """What nodes are compiled to, under the names of their files; sources have none."""
+    """What nodes are compiled to, under the names of their files: SQL, and of a mapping the JQ
+    program that is run on its rows, too. Sources have none."""
     tests = {f"test.{test.name}": test for test in context.tests}
     resources = None
     for each in ids:
@@ -40,10 +41,11 @@ def compiled_of(context: Context, ids: Iterable[str]) -> Iterator[tuple[str, str
             graph, project = context.graph, context.project
             sql = resource_sql(graph, project, resource.model, resource.selector, context.now)
             yield f"mappings/{name}.sql", sql.strip()
+            yield f"mappings/{name}.jq", resource.program.text.strip()
 
 
 def write_compiled(context: Context, ids: Iterable[str]) -> int:
-    """Leave the SQL of nodes in `target/compiled/`; gives the number of files."""
+    """Leave what nodes are compiled to in `target/compiled/`; gives the number of files."""
     folder = context.project.target_path / "compiled"
     number = 0
     for name, sql in compiled_of(context, ids):

@@ -52,7 +52,7 @@ def _sql(context: Context, node: str) -> tuple[str, str]:
 
     nodes = nodes_of(context)
     ids = [each for each in select(nodes, [node]) if nodes[each].resource_type != "source"]
-    found = list(compiled_of(context, ids))
+    found = [each for each in compiled_of(context, ids) if each[0].endswith(".sql")]
     if len(found) != 1:
         names = ", ".join(nodes[each].name for each in ids[:5])
         hint = f"it means {names}" if names else "`lading query` shows what has landed"

@@ -64,6 +64,9 @@ def test_the_models_of_the_documentation_are_made_and_tested(landed: Desk) -> No
     assert (
         "date_trunc('month', day)::DATE as month" in answers["lading compile tokens_by_month"].out
     )
+    program = answers["lading compile mapping:claude_cost_record"].out
+    assert "# mappings/claude_cost_record.jq" in program
+    assert "def lading_entity:" in program
     unit = answers["lading test --select test_type:unit"]
     assert "PASS a_team_has_the_sum_of_its_workspaces" in unit.err
     teams = answers["lading show tokens_by_team --limit 5"].out
