@@ -16,6 +16,7 @@ from lading.mapping.scalars import place_within
 from lading.mapping.selector import read_selector
 from lading.mapping.suspicions import Suspect, blueprint_name, written_at
 from lading.mapping.workers import Workers
+from lading.project.cache import Cache, entry_key
 from lading.project.documents import Document
 from lading.project.model import Kind, Project
 
@@ -70,14 +71,14 @@ class MappingFile:
 
 
 def load_mappings(
-    project: Project, now: datetime
+    project: Project, now: datetime, cache: Cache | None = None
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """All mapping files of the project, and everything that is wrong with them.
 
     `now` is aware; a start after it is a warning. An expression that does not compile is an
     error here; its resource is given all the same, with an expression that fails in its place.
     A resource whose kind is unknown or whose selector is wrong is left out. What compiles and is
-    surely not meant is a warning.
+    surely not meant is a warning. Expressions that `cache` knows to compile are not tried again.
 
     Raises:
         MappingError: no process for JQ could be started.
@@ -89,6 +90,7 @@ def load_mappings(
         all_kinds_known="properties" not in project.unread,
         blueprints={str(each.data["identifier"]): each.data for each in project.blueprints},
         read=lambda file: (project.root / file).read_text("utf-8"),
+        cache=cache,
     )
 
 
@@ -100,6 +102,7 @@ def read_mappings(
     all_kinds_known: bool = True,
     blueprints: Mapping[str, Mapping[str, Any]] | None = None,
     read: Read | None = None,
+    cache: Cache | None = None,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
     a process is started for the time that this takes, and without `read` an error within an
@@ -107,7 +110,7 @@ def read_mappings(
     problems: list[Problem] = [each for document in documents for each in _without_effect(document)]
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
-    broken = _broken(drafts, workers)
+    broken = _broken(drafts, workers, cache)
     resources: dict[str, list[Resource]] = {document.file: [] for document in documents}
     for draft, name in zip(drafts, names, strict=True):
         problems.extend(draft.expression_problems(broken, read))
@@ -255,19 +258,25 @@ def _free_name(draft: _Draft, taken: dict[str, Place]) -> str:
     return name
 
 
-def _broken(drafts: Sequence[_Draft], workers: Workers | None) -> dict[str, Fault]:
+def _broken(
+    drafts: Sequence[_Draft], workers: Workers | None, cache: Cache | None
+) -> dict[str, Fault]:
     texts = [each.text for draft in drafts for each in draft.outline.expressions]
     texts += [
         draft.outline.split.left.text
         for draft in drafts
         if draft.outline.split and draft.outline.split.left
     ]
-    if not texts:
+    key = entry_key(sorted(set(texts)))
+    if not texts or (cache is not None and cache.get("expressions", key, bool)):
         return {}
     if workers is not None:
         return faults(texts, workers)
     with Workers(1) as own:
-        return faults(texts, own)
+        found = faults(texts, own)
+    if cache is not None and not found:
+        cache.put("expressions", key, not found)
+    return found
 
 
 def _hint(each: Expression, written: Any) -> str | None:

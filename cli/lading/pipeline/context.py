@@ -65,7 +65,7 @@ class Context:
         """All mapping files."""
         from lading.mapping.files import load_mappings
 
-        return load_mappings(self.project, self.now)[0]
+        return load_mappings(self.project, self.now, self.cache)[0]
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -263,7 +263,7 @@ def _check_mappings(context: Context) -> Iterator[Problem]:
     from lading.mapping.files import load_mappings
     from lading.pipeline.mapping_tests import read_mapping_tests
 
-    yield from load_mappings(context.project, context.now)[1]
+    yield from load_mappings(context.project, context.now, context.cache)[1]
     yield from read_mapping_tests(context.project, context.resources)[1]
 
 
