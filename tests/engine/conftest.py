@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from lading import secrets
 from lading.commands import invoke
@@ -29,6 +30,10 @@ NOW = datetime(2026, 2, 5, 15, 30, tzinfo=UTC)
 # Waits short enough for tests; the number of tries is the tool's own.
 RETRY = "retry: {tries: 5, seconds: 60, first_wait: 0.01, longest_wait: 0.05}"
 
+
+# Enough to meet what is likely; a property that needs more says so.
+settings.register_profile("short", max_examples=40, deadline=None)
+settings.load_profile("short")
 
 Variables = Mapping[str, str | None]
 
