@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -69,13 +70,22 @@ class Desk:
     @classmethod
     def laid_out(cls, root: Path, anthropic: AnthropicStandIn, port: PortStandIn) -> Desk:
         """A desk with a new project in the folder `root`."""
-        lay_out(root)
+        _lay_out(root)
         made = cls(root, anthropic, port)
-        made.edit("project.yml", "concurrency: 4", f"{RETRY}\n    concurrency: 4")
-        kept = root / "target/cache.msgpack"
-        kept.parent.mkdir()
-        kept.write_bytes(_worked_out(made.environment))
+        made.keep_what_is_known()
         return made
+
+    def without_marts(self) -> Desk:
+        """Leave what the mappings need, which takes half as long to build."""
+        _take_marts_away(self.root)
+        self.keep_what_is_known("without marts")
+        return self
+
+    def keep_what_is_known(self, shape: str = "whole") -> None:
+        """Begin with what the tool works out of the files of a new project of this shape."""
+        kept = self.root / "target/cache.msgpack"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(_worked_out(shape, self.environment))
 
     @property
     def database(self) -> Path:
@@ -182,23 +192,35 @@ def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "_forms", set())
 
 
-_CACHES: list[bytes] = []
+def _lay_out(root: Path) -> None:
+    lay_out(root)
+    settings = root / "project.yml"
+    text = settings.read_text("utf-8")
+    assert "concurrency: 4" in text
+    settings.write_text(text.replace("concurrency: 4", f"{RETRY}\n    concurrency: 4"), "utf-8")
 
 
-def _worked_out(environment: Mapping[str, str]) -> bytes:
+def _take_marts_away(root: Path) -> None:
+    rmtree(root / "models/marts")
+    rmtree(root / "tests/models")
+
+
+_CACHES: dict[str, bytes] = {}
+
+
+def _worked_out(shape: str, environment: Mapping[str, str]) -> bytes:
     """What the tool keeps of a new project's files, worked out once for all tests of a process."""
-    if not _CACHES:
+    if shape not in _CACHES:
         with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            lay_out(Path(folder))
-            settings = Path(folder) / "project.yml"
-            text = settings.read_text("utf-8")
-            settings.write_text(text.replace("concurrency: 4", f"{RETRY}\n    concurrency: 4"))
+            _lay_out(Path(folder))
+            if shape == "without marts":
+                _take_marts_away(Path(folder))
             with redirect_stdout(StringIO()):
                 assert invoke(["ls", "-C", folder]) == 0
-            _CACHES.append((Path(folder) / "target/cache.msgpack").read_bytes())
-    return _CACHES[0]
+            _CACHES[shape] = (Path(folder) / "target/cache.msgpack").read_bytes()
+    return _CACHES[shape]
 
 
 @pytest.fixture(scope="session")

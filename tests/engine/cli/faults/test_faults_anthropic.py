@@ -36,6 +36,12 @@ CONCURRENCY = 4
 Settled = Callable[[], "Done"]
 
 
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """What marts there are is of no account here."""
+    return desk.without_marts()
+
+
 def events(done: Done, code: str) -> list[dict[str, Any]]:
     """The log lines of a command that was run with --log-format json."""
     lines = (json.loads(line) for line in done.err.splitlines() if line.startswith("{"))

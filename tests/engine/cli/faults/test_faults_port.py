@@ -25,6 +25,12 @@ USAGE_TOKENS = "(.results[0].output_tokens // 0)"
 Settled = Callable[[], "Done"]
 
 
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """What marts there are is of no account here."""
+    return desk.without_marts()
+
+
 def state_of(desk: Desk, clean: State) -> State:
     return type(clean).of(desk)
 

@@ -30,6 +30,12 @@ RelayBefore = Callable[[Any], "Relay"]
 Process = subprocess.Popen[str]
 
 
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """What marts there are is of no account here."""
+    return desk.without_marts()
+
+
 class Door:
     """Holds the tool's requests from the n-th on until it is opened."""
 

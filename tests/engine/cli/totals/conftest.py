@@ -22,6 +22,12 @@ Mismatches = Callable[[], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """What marts there are is of no account here."""
+    return desk.without_marts()
+
+
+@pytest.fixture
 def late(desk: Desk) -> Desk:
     """A project that asks for usage and cost of the first days of February alone."""
     path = desk.root / "mappings/claude.yml"
