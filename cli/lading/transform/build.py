@@ -6,11 +6,12 @@ the last good one is what others see, and what is on record of it stays true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -25,7 +26,7 @@ from lading.transform.making import Changed, DueTest, Step
 from lading.transform.materialise import SqlError, Written, materialise
 from lading.transform.names import quoted
 from lading.transform.standing import RELATIONS, landed_before, put_on_record, slices_since
-from lading.transform.statements import explained, positions_in_errors
+from lading.transform.statements import explained
 from lading.transform.test_runs import Locate, TestResult, run_test
 from lading.transform.words import FILES
 from lading.waiting import Interruptions
@@ -125,14 +126,7 @@ class _Building:
         rows = self._connection.execute(RELATIONS).fetchall()
         self._there = {(schema.lower(), name.lower()): kind for schema, name, kind in rows}
         self._make_schemas(steps)
-        with positions_in_errors(self._connection):
-            if self._way.jobs > 1 and sum(step.action != "nothing" for step in steps) > 1:
-                yield from self._side_by_side(steps)
-                return
-            for step in steps:
-                result = self._without_work(step) or self._carry_out(step, self._connection)
-                self.results[step.node] = result
-                yield result
+        yield from self._side_by_side(steps)
 
     def _make_schemas(self, steps: Sequence[Step]) -> None:
         """Two transactions that make the same schema at once would be in each other's way."""
@@ -150,11 +144,15 @@ class _Building:
         return NodeResult(step, "up to date") if step.action == "nothing" else None
 
     def _side_by_side(self, steps: Sequence[Step]) -> Iterator[NodeResult]:
+        """Also where there is one at a time: DuckDB, with several threads of its own, does not
+        hear a Ctrl-C in the thread that waits for a query."""
         left = {step.node: step for step in steps}
         running: dict[Future[NodeResult], Step] = {}
-        idle = [self._cursor() for _ in range(self._way.jobs)]
+        due = sum(step.action != "nothing" for step in steps)
+        jobs = max(1, min(self._way.jobs, due))
+        idle = [self._cursor() for _ in range(jobs)]
         busy: dict[str, DuckDBPyConnection] = {}
-        with ThreadPoolExecutor(self._way.jobs) as pool, Interruptions() as interruptions:
+        with ThreadPoolExecutor(jobs) as pool, Interruptions() as interruptions:
             try:
                 while left or running:
                     for step in self._ready(left.values(), running.values()):
@@ -192,8 +190,10 @@ class _Building:
         self._cursors.append(cursor)
         return cursor
 
-    def _ready(self, left: Iterable[Step], running: Iterable[Step]) -> list[Step]:
-        """Those that nothing keeps waiting which is still to come."""
+    def _ready(self, left: Collection[Step], running: Collection[Step]) -> list[Step]:
+        """Those that nothing keeps waiting which is still to come; one at a time, the next."""
+        if self._way.jobs == 1:
+            return [] if running else list(islice(left, 1))
         to_come = {step.node for step in (*left, *running)}
         return [step for step in left if not to_come.intersection(step.after)]
 

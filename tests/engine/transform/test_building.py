@@ -456,9 +456,7 @@ def test_a_failure_among_many_skips_what_needs_it(keep_going: bool, site: Site) 
     assert not stays & below
 
 
-ENDLESS = f"""{TABLE}
-select count(*)::int as x from range(100000000) a(i), range(1000) b(j) where hash(i + j) <> 7
-"""
+ENDLESS = f"{TABLE}select count(*) as x from range(1000000000000) t(i) where hash(i) <> 7"
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
@@ -478,8 +476,7 @@ def test_ctrl_c_leaves_whole_tables(jobs: int, site: Site) -> None:
     thread.start()
     endless = {f"models/m/{name}.sql": ENDLESS for name in ("b", "endless")}
     changed = {"models/m/a.sql": f"{TABLE}select 1 as x, 2 as y", **endless}
-    # In the middle of a query DuckDB's client raises its own error for it.
-    with pytest.raises((KeyboardInterrupt, RuntimeError)):
+    with pytest.raises(KeyboardInterrupt):
         site.build(changed, jobs=jobs, on_node=tell)
     thread.join()
     assert site.made("m.b") == 10

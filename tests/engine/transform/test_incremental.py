@@ -211,7 +211,7 @@ def test_a_coarser_time_than_the_slices_is_replaced_as_a_whole(
 def test_any_type_of_time_will_do_wherever_the_computer_is(
     moment: str, zone: str, january: Books, graph: MakeGraph
 ) -> None:
-    january.database.execute(f"SET TimeZone = '{zone}'")
+    january.database.execute(f"SET GLOBAL TimeZone = '{zone}'")
     model = f"""
         {{{{ config(materialized='incremental', time_column='at') }}}}
         select {moment} as at, (payload->>'tokens')::int as tokens from (
