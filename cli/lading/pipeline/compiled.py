@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from lading.secrets import redact
+
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.transform.nodes import Node
@@ -51,7 +53,7 @@ def write_compiled(context: Context, ids: Iterable[str]) -> int:
     for name, sql in compiled_of(context, ids):
         number += 1
         path = folder / name
-        text = f"{sql}\n"
+        text = f"{redact(sql)}\n"
         if not path.is_file() or path.read_text("utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
