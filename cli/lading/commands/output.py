@@ -69,7 +69,8 @@ def excerpt(place: Place) -> tuple[str, ...]:
 
 
 def _may_be_shown(file: str) -> bool:
-    return file.endswith(".sql")
+    """Whether no secret can be meant to stand there, as it may in project.yml and in `.env`."""
+    return file.endswith((".sql", ".yml", ".yaml")) and "/" in file
 
 
 def remark(text: str) -> None:

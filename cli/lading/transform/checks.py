@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError, nearest
-from lading.transform.marks import NEWLINE
+from lading.transform.marks import column_of
 from lading.transform.templates import FACTS, TEST
 from lading.transform.test_settings import TestTemplate
 from lading.transform.words import USAGE, Asker, Words
@@ -115,16 +114,8 @@ class Checks:
                 yield Problem(said.meaning.message, place, said.meaning.hint)
 
     def _place(self, line: int, name: str) -> Place:
-        """Where a name stands: Jinja tells the line alone, and the column is known if the name is
-        in it once."""
-        lines = NEWLINE.split(self.text)
-        if not self.text or line > len(lines):
-            return Place(self.file, line)
-        found = [
-            each.start()
-            for each in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", lines[line - 1])
-        ]
-        return Place(self.file, line, found[0] + 1 if len(found) == 1 else None)
+        """Where a name stands."""
+        return Place(self.file, line, column_of(self.text, line, name) if self.text else None)
 
     def _inclusions(self, tree: nodes.Template) -> Iterator[Problem]:
         from jinja2 import nodes

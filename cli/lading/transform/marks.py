@@ -22,6 +22,16 @@ LINE = re.compile(r"[^\n]*\n|[^\n]+")
 BEGINNINGS = frozenset({"variable_begin", "block_begin"})
 
 
+def column_of(text: str, line: int | None, name: str) -> int | None:
+    """The column of a name in a line of a text, for Jinja tells the line alone; None unless the
+    name is in it once."""
+    lines = NEWLINE.split(text)
+    if line is None or line > len(lines):
+        return None
+    found = list(re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", lines[line - 1]))
+    return found[0].start() + 1 if len(found) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Where the SQL from `offset` on comes from; `is_text` if it stands there letter by letter."""

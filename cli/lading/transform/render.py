@@ -13,7 +13,7 @@ from lading.errors import LadingError, Place, Problem, UserError, nearest
 from lading.transform.checks import Checks, Said
 from lading.transform.config import Config
 from lading.transform.files import ModelFile
-from lading.transform.marks import Mark, unmarked
+from lading.transform.marks import Mark, column_of, unmarked
 from lading.transform.templates import (
     TEST,
     Signature,
@@ -251,7 +251,8 @@ class Notes:
     def reads(self, meaning: object, line: int | None) -> None:
         """Note that the model reads another one or a stream, if that is what a word means."""
         if isinstance(meaning, ModelFile):
-            place = Place(self.model.file, line)
+            text = self.model.text if self.model.file.endswith(".sql") else ""
+            place = Place(self.model.file, line, column_of(text, line, meaning.name))
             self.refs.setdefault(meaning.name, self.model.at_home(place))
         elif isinstance(meaning, SourceTable):
             self.sources.setdefault(meaning)
