@@ -10,12 +10,7 @@ sums as (
         buckets.connection,
         buckets.starting_at::DATE as day,
         coalesce(results.api_key_id, 'console') as api_key_id,
-        sum(results.uncached_input_tokens)::BIGINT as uncached_input_tokens,
-        sum(results.cache_creation_5m_input_tokens)::BIGINT as cache_creation_5m_input_tokens,
-        sum(results.cache_creation_1h_input_tokens)::BIGINT as cache_creation_1h_input_tokens,
-        sum(results.cache_read_input_tokens)::BIGINT as cache_read_input_tokens,
-        sum(results.output_tokens)::BIGINT as output_tokens,
-        sum(results.web_search_requests)::BIGINT as web_search_requests
+        {{ usage_sums('results') }}
     from buckets
     join {{ ref('usage_results') }} as results using (connection, request, starting_at)
     group by all

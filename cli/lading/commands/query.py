@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lading.commands.options import Option, database_options
-from lading.commands.rows import FORMATS, print_rows
+from lading.commands.rows import output_option, print_rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 @click.command("query", short_help="Ask the database something, in SQL.")
 @click.argument("sql", required=False)
 @click.option("--file", "file", cls=Option, type=click.Path(), help="A file with SQL; - is stdin.")
-@click.option(
-    "-o",
-    "--output",
-    cls=Option,
-    type=click.Choice(FORMATS),
-    default="table",
-    help="How the rows are printed [table].",
-)
+@output_option
 @database_options
 def command(sql: str | None, file: str | None, output: str, **options: Any) -> None:
     """Ask the database something, in SQL.

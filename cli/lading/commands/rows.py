@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from lading.commands.options import Option
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 1000
 FORMATS = ("table", "csv", "json")
+
+output_option = click.option(
+    "-o",
+    "--output",
+    cls=Option,
+    type=click.Choice(FORMATS),
+    default="table",
+    help="How the rows are printed [table].",
+)
 
 
 def print_rows(cursor: DuckDBPyConnection, output: str, stream: TextIO) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from lading.extract.plan import Scope
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-SPAN = re.compile(r"(\d{1,4})([dh])")
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
@@ -32,11 +30,14 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
 def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta:
     if value is None:
         return timedelta(0)
-    found = SPAN.fullmatch(value)
-    if found is None or not int(found[1]):
-        raise click.BadParameter("write a span like 35d or 12h", ctx, param)
-    number = int(found[1])
-    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
+    from lading.project.spans import read_span
+
+    try:
+        if span := read_span(value):
+            return span
+    except ValueError:
+        pass
+    raise click.BadParameter("write a span like 35d or 12h", ctx, param)
 
 
 _OPTIONS = (

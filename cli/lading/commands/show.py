@@ -8,21 +8,14 @@ from typing import Any
 import click
 
 from lading.commands.options import Option, project_options
-from lading.commands.rows import FORMATS, print_rows
+from lading.commands.rows import output_option, print_rows
 
 
 @click.command("show", short_help="Show the first rows of a model or a query.")
 @click.argument("node", required=False)
 @click.option("--inline", cls=Option, metavar="SQL", help="A query, with ref() and source().")
 @click.option("--limit", cls=Option, type=click.IntRange(0), default=10, help="How many rows [10].")
-@click.option(
-    "-o",
-    "--output",
-    cls=Option,
-    type=click.Choice(FORMATS),
-    default="table",
-    help="How the rows are printed [table].",
-)
+@output_option
 @project_options
 def command(node: str | None, inline: str | None, limit: int, output: str, **options: Any) -> None:
     """Show the first rows that the SQL of a model, of a mapping's resource or of a test gives

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from lading.errors import LadingError, Place, Problem, UserError
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from lading.extract.plan import Asking
     from lading.extract.streams import Stream
     from lading.mapping.files import MappingFile, Resource
@@ -110,6 +112,20 @@ class Context:
         from lading.transform.unit_tests import read_unit_tests
 
         return read_unit_tests(self.project, self.graph)[0]
+
+    def rows(self, connection: DuckDBPyConnection, resource: Resource) -> Iterator[str]:
+        """What a mapping gets: each row of its model for its selector, as JSON text.
+
+        Raises:
+            UserError: the selector leads to SQL that can't be read.
+            DatabaseError: what DuckDB said, with the place in the model's file.
+        """
+        from lading.transform.resources import resource_rows
+
+        batches = resource_rows(
+            self.graph, self.project, connection, resource.model, resource.selector, self.now
+        )
+        return (text for batch in batches for text in batch)
 
     def locate(self, test: DataTest, offset: int) -> tuple[Place, str | None]:
         """Where the character at an offset of a test's SQL was written, and a hint."""

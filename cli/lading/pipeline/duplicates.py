@@ -197,19 +197,9 @@ def _texts(
     occurrences: Sequence[Occurrence],
 ) -> Mapping[int, str]:
     """The rows at the positions of the occurrences."""
-    from lading.transform.resources import resource_rows
-
     positions = {each.position for each in occurrences}
-    batches = resource_rows(
-        context.graph,
-        context.project,
-        connection,
-        resource.model,
-        resource.selector,
-        context.now,
-    )
     found: dict[int, str] = {}
-    for number, text in enumerate(text for batch in batches for text in batch):
+    for number, text in enumerate(context.rows(connection, resource)):
         if number in positions:
             found[number] = text
             if len(found) == len(positions):

@@ -152,20 +152,11 @@ def _map(
     check: Fitness,
 ) -> Mapped:
     from lading.mapping.evaluate import evaluate
-    from lading.transform.resources import resource_rows
 
     result = Mapped(resource.name, resource.kind)
     try:
-        batches = resource_rows(
-            context.graph,
-            context.project,
-            connection,
-            resource.model,
-            resource.selector,
-            context.now,
-        )
-        texts = (text for batch in batches for text in batch)
-        for outcome in evaluate(resource, texts, workers, check=check):
+        rows = context.rows(connection, resource)
+        for outcome in evaluate(resource, rows, workers, check=check):
             _take(result, resource, outcome, stage)
     except (DatabaseError, MappingError) as error:
         result.failed = str(error)

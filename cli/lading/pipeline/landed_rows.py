@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import DatabaseError, UserError
@@ -74,20 +73,17 @@ def landed_rows(
     """
     import duckdb
 
-    from lading.transform.resources import resource_rows, rows
+    from lading.transform.resources import rows
 
-    model, selector = resource.model, resource.selector
-    whole = context.graph, context.project, connection, model, selector, context.now
     if where is None:
-        yield from (text for batch in resource_rows(*whole) for text in batch)
+        yield from context.rows(connection, resource)
         return
     try:
         for batch in rows(connection, _filtered(_sql(context, resource), where)):
             yield from batch
     except duckdb.Error as error:
         # If the model is at fault, it is told with its file and line.
-        for _ in islice(resource_rows(*whole), 1):
-            pass
+        next(context.rows(connection, resource), None)
         raise _about_condition(resource, error) from error
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
+
+SPAN = re.compile(r"([0-9]{1,4})([dh])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,16 @@ def read_limits(freshness: Mapping[str, str]) -> Limits:
 
 
 def read_span(text: str) -> timedelta:
-    """A span such as `3d` or `12h`."""
-    number = int(text[:-1])
-    return timedelta(days=number) if text.endswith("d") else timedelta(hours=number)
+    """A span such as `3d` or `12h`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is no span of time")
+    number = int(found[1])
+    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
 
 
 def judged(behind: timedelta, limits: Limits | None) -> Literal["ok", "warn", "error"]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any, Literal, cast
 
 from lading.errors import UserError, nearest
+from lading.project.spans import read_span
 
 Materialization = Literal["view", "table", "incremental", "resource"]
 MATERIALIZATIONS = ("view", "table", "incremental")
 KEYS = ("materialized", "tags", "unique_key", "time_column", "lookback", "contract", "meta")
-SPAN = re.compile(r"(\d{1,4})([dh])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +108,10 @@ def _names(key: str, given: Any) -> tuple[str, ...]:
 def _span(given: Any) -> timedelta | None:
     if given is None:
         return None
-    found = SPAN.fullmatch(str(given))
-    if found is None:
-        raise UserError(f"'{given}' is no span of time", hint="write it like 3d or 12h")
-    number = int(found[1])
-    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
+    try:
+        return read_span(str(given))
+    except ValueError as error:
+        raise UserError(str(error), hint="write it like 3d or 12h") from error
 
 
 def _contract(given: Any) -> bool | None:

@@ -53,14 +53,6 @@ class Graph:
         """These models and all that they read, by whatever way."""
         return _reached(names, {name: model.depends_on for name, model in self.models.items()})
 
-    def descendants(self, names: Iterable[str]) -> frozenset[str]:
-        """These models and all that read them, by whatever way."""
-        readers: dict[str, list[str]] = {name: [] for name in self.models}
-        for name, model in self.models.items():
-            for read in model.depends_on:
-                readers[read].append(name)
-        return _reached(names, readers)
-
 
 def load_graph(
     project: Project, run_started_at: datetime, cache: Cache | None = None
@@ -104,11 +96,6 @@ def load_graph(
 def utc_text(moment: datetime) -> str:
     """A moment as models get it: `YYYY-MM-DDTHH:MM:SSZ`."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def compiled(graph: Graph) -> Mapping[str, str]:
-    """Each model's SQL under its file's name, in the graph's order."""
-    return {model.file: f"{model.sql.strip()}\n" for model in graph.models.values()}
 
 
 def _reached(names: Iterable[str], ways: Mapping[str, Iterable[str]]) -> frozenset[str]:

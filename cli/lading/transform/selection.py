@@ -14,7 +14,7 @@ Every value may be a glob, but where the values are a closed list.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lading.errors import Problem, UserError, nearest
@@ -24,7 +24,7 @@ from lading.transform.selecting.reach import Edges, edges, reached
 from lading.transform.selecting.state import State, read_state
 from lading.transform.selecting.terms import Intersection, Term, parse
 
-__all__ = ["State", "read_state", "select", "with_tests"]
+__all__ = ["State", "read_state", "select"]
 
 TESTS = ("test", "unit_test")
 SIGNPOSTS = ("tag", "kind", "source")
@@ -43,9 +43,10 @@ def select(
     """The ids of the nodes that are meant, in the order of `nodes`.
 
     Each text of `include` and `exclude` holds one or more terms; without any text in `include`
-    all nodes are meant. With `tests`, each term also means the tests of what it means (see
-    `with_tests`), so that `usage,test_type:unit` are the unit tests of usage, and what is
-    excluded takes its tests along.
+    all nodes are meant. With `tests`, each term also means the tests of what it means: as with
+    dbt's rule `eager`, all that read any of it or are declared on it, also when they read other
+    nodes too. So `usage,test_type:unit` are the unit tests of usage, and what is excluded takes
+    its tests along.
 
     Raises:
         UserError: broken terms, unknown methods and values, `state:` without a state; terms that
@@ -61,18 +62,6 @@ def select(
     chosen -= search.union(unwanted)
     if not chosen and not allow_empty:
         raise UserError(_emptiness(include, exclude), hint="--allow-empty takes that for an answer")
-    return tuple(name for name in nodes if name in chosen)
-
-
-def with_tests(nodes: Mapping[str, Node], ids: Collection[str]) -> tuple[str, ...]:
-    """These ids and those of their tests, in the order of `nodes`.
-
-    The tests are all that dbt's rule `eager` takes: each data test and unit test that reads any
-    of these nodes or is declared on one, also when it reads others too. So a test of
-    relationships comes with the model it is declared on and with the one that it refers to.
-    """
-    chosen = set(ids)
-    chosen |= _tests_of(chosen, nodes, edges(nodes))
     return tuple(name for name in nodes if name in chosen)
 
 

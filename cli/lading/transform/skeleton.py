@@ -62,18 +62,12 @@ class Skeleton:
     bound: Bound
 
 
-def bind(project: Project, graph: Graph, extra: Mapping[str, str] | None = None) -> Bound:
-    """Bind all models. `extra` are relations beside the streams: the SQL of a query that has
-    their columns, by `schema.name` as SQL."""
-    with skeleton(project, graph, extra) as made:
-        return made.bound
-
-
 @contextmanager
 def skeleton(
     project: Project, graph: Graph, extra: Mapping[str, str] | None = None
 ) -> Iterator[Skeleton]:
-    """The empty copy with all models bound in it, as long as it is needed."""
+    """The empty copy with all models bound in it, as long as it is needed. `extra` are relations
+    beside the streams: the SQL of a query that has their columns, by `schema.name` as SQL."""
     import duckdb
 
     with duckdb.connect(":memory:", config=CONFIG) as connection:  # type: ignore[arg-type]

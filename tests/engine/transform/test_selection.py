@@ -15,7 +15,7 @@ import yaml
 
 from lading.errors import UserError
 from lading.transform.nodes import Node
-from lading.transform.selection import State, read_state, select, with_tests
+from lading.transform.selection import State, read_state, select
 
 CASES = Path(__file__).parent / "cases" / "selection"
 KEYS = {"select", "exclude", "changed", "new", "tests", "allow_empty", "gives", "problems"}
@@ -104,8 +104,7 @@ def test_a_node_that_reads_what_is_not_there_is_selected_with_the_rest() -> None
 
 
 def test_tests_of_whatever_they_read_come_along_in_the_order_of_the_project() -> None:
-    ids = ["model.tonnage", "model.stg_arrivals"]
-    assert with_tests(NODES, ids) == (
+    assert select(NODES, ["tonnage stg_arrivals"], tests=True) == (
         "model.stg_arrivals",
         "model.tonnage",
         "test.not_null_stg_arrivals_ship",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lading.commands import listing
 from lading.transform.nodes import Node, ResourceType
-from lading.transform.selection import select, with_tests
+from lading.transform.selection import select
 
 # Names that are also folders, tags or other nodes' names, and ones that the grammar has uses for.
 NAMES = (
@@ -148,7 +148,8 @@ def listed(nodes: dict[str, Node], each: str) -> str:
 @given(graphs(), SELECTIONS)
 def test_tests_are_those_that_read_what_is_selected(nodes: dict[str, Node], terms: str) -> None:
     found = meant(nodes, terms)
-    assert set(with_tests(nodes, found)) == found | {
+    named = [listed(nodes, each) for each in found]
+    assert set(select(nodes, named, tests=True) if named else ()) == found | {
         each
         for each, node in nodes.items()
         if node.resource_type in ("test", "unit_test") and found & {*node.depends_on}

@@ -13,7 +13,7 @@ from lading.project.environment import Environment
 from lading.project.load import load_project
 from lading.transform.graph import load_graph
 from lading.transform.properties import Column
-from lading.transform.skeleton import Bound, bind, contract_problems, skeleton, type_names
+from lading.transform.skeleton import Bound, contract_problems, skeleton, type_names
 from lading.warehouse.tables import prepare
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def bound(project: MakeProject, now: datetime) -> BindFiles:
         made = project({**BASE, **files})
         graph, problems = load_graph(made, now)
         assert problems == ()
-        return bind(made, graph, extra)
+        with skeleton(made, graph, extra) as empty:
+            return empty.bound
 
     return make
 
@@ -269,7 +270,8 @@ def test_the_shipped_models_have_the_columns_that_they_are_built_with(
     project, _ = load_project(ROOT, environment=Environment({}))
     assert project is not None
     graph, _ = load_graph(project, now)
-    found = bind(project, graph)
+    with skeleton(project, graph) as empty:
+        found = empty.bound
     assert found.problems == ()
     assert found.columns.keys() == graph.models.keys()
     prepare(database, [table.stream for table in graph.compiler.renderer.tables])
