@@ -54,7 +54,11 @@ class Evaluator:
 
     rows: Callable[[exp.Expr, Scope], Value]
 
-    def value(self, node: exp.Expr, scope: Scope) -> Value:
+    def value(self, node: exp.Expr | None, scope: Scope) -> Value:
+        """What an expression is made of. sqlglot reads some that DuckDB does not, such as
+        `* replace *`, which lack an operand."""
+        if node is None:
+            return NOTHING
         name = function_name(node)
         if name in SILENT:
             return scope.parameter(node.name) or NOTHING if name == "identifier" else NOTHING

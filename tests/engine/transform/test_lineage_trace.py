@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lading.transform.lineage import ColumnLineage, Origin, column_lineage, trace
@@ -90,6 +90,7 @@ KNOWN = {"raw.t": ("a", "x", "k"), "raw.u": ("a",)}
 
 
 @settings(max_examples=400, deadline=None)
+@example("* replace *")
 @given(st.lists(PIECES, max_size=16).map(" ".join) | st.text(max_size=20))
 def test_nothing_is_raised(text: str) -> None:
     assert isinstance(column_lineage(text, KNOWN), tuple)
