@@ -36,7 +36,14 @@ def show_failure(node: NodeResult) -> None:
         if test.outcome != "pass":
             severity: Literal["error", "warning"] = "warning" if test.outcome == "warn" else "error"
             message = f"{test.test.name}: {test.message}"
-            complain(message, code="test", severity=severity, place=test.place, hint=test.hint)
+            complain(
+                message,
+                code="test",
+                severity=severity,
+                place=test.place,
+                hint=test.hint,
+                shows_line=test.outcome == "error",
+            )
             show_rows(test)
 
 

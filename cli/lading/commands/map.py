@@ -13,10 +13,10 @@ import click
 from lading.commands.options import Option, project_options
 
 if TYPE_CHECKING:
+    from lading.mapping.trials import Trial
     from lading.mapping.workers import Workers
     from lading.pipeline.context import Context
     from lading.pipeline.playground import Source, Tried
-    from lading.pipeline.trials import Trial
     from lading.project.documents import Document
 
 SHOWN = 5
@@ -75,13 +75,13 @@ def command(resources: tuple[str, ...], **options: Any) -> int:
 
 
 def _document(mapping: str | None) -> Document | None:
-    from lading.pipeline.trials import read_mapping
+    from lading.mapping.trials import read_mapping
 
     return None if mapping is None else read_mapping(_name(mapping), _text("--mapping", mapping))
 
 
 def _records(records: str | None) -> tuple[str, ...] | None:
-    from lading.pipeline.records import split_records
+    from lading.mapping.records import split_records
 
     return None if records is None else split_records(_text("--records", records), _name(records))
 
@@ -125,7 +125,7 @@ def _trials(
     from lading.commands.output import show_problems
     from lading.errors import UserError
     from lading.mapping.kinds import all_kinds
-    from lading.pipeline.trials import chosen, read_trials, with_rows
+    from lading.mapping.trials import chosen, read_trials, with_rows
 
     documents: tuple[Document, ...] = () if document is None else (document,)
     if document is None and context is not None:

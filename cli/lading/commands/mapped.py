@@ -12,9 +12,9 @@ import click
 from lading.commands.output import complain, count, say, show_problems
 
 if TYPE_CHECKING:
+    from lading.mapping.trials import Trial
     from lading.pipeline.landed_rows import Slice
     from lading.pipeline.playground import Gave, Shown, Tally, Tried, Wish
-    from lading.pipeline.trials import Trial
 
 WIDEST = 160
 

@@ -25,8 +25,10 @@ def complain(
     severity: Literal["error", "warning"] = "error",
     place: Place | None = None,
     hint: str | None = None,
+    shows_line: bool = True,
 ) -> None:
-    """A finding, on stderr: the place, what is wrong, what to do. A JSON line if log lines are."""
+    """A finding, on stderr: the place with its line, if that is what is wrong; what is wrong, what
+    to do. A JSON line if log lines are."""
     from lading import log
 
     if log.sink.format == "json":
@@ -36,7 +38,7 @@ def complain(
         return
     label = click.style(severity, fg="red" if severity == "error" else "yellow")
     _to_stderr(f"{f'{place}: ' if place else ''}{label}: {message}")
-    for line in excerpt(place) if place else ():
+    for line in excerpt(place) if place and shows_line else ():
         _to_stderr(line)
     if hint:
         _to_stderr(f"    {hint}")

@@ -222,6 +222,13 @@ def _show_details(result: CheckResult) -> None:
     elif finding.outcome != "pass":
         severity: Literal["error", "warning"] = "error" if result.failed else "warning"
         message = f"{result.name}: {finding.said}"
-        complain(message, code="test", severity=severity, place=finding.place, hint=finding.hint)
+        complain(
+            message,
+            code="test",
+            severity=severity,
+            place=finding.place,
+            hint=finding.hint,
+            shows_line=finding.outcome == "error",
+        )
         for detail in finding.details:
             remark(f"    {detail}")
