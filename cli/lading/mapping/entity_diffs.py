@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lading.transform.unit_values import json_of
+from lading.project.exact import json_of
 
 EXPECTED, GIVEN, CHANGED = "-", "+", "~"
 MOST_LINES = 40

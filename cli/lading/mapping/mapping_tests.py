@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, nearest
-from lading.transform.unit_values import json_of, with_exact_numbers
+from lading.project.exact import json_of, with_exact_numbers
 
 if TYPE_CHECKING:
     from lading.mapping.files import Resource

@@ -277,7 +277,7 @@ def _check(
 
 def _check_mappings(context: Context) -> Iterator[Problem]:
     from lading.mapping.files import load_mappings
-    from lading.pipeline.mapping_tests import read_mapping_tests
+    from lading.mapping.mapping_tests import read_mapping_tests
 
     yield from load_mappings(context.project, context.now, context.cache)[1]
     yield from read_mapping_tests(context.project, context.resources)[1]

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import MappingError, Problem, UserError
-from lading.pipeline.entity_diffs import compared
+from lading.mapping.entity_diffs import compared
+from lading.mapping.mapping_tests import MappingTest, read_mapping_tests
+from lading.mapping.records import split_records
 from lading.pipeline.findings import Check, Finding
-from lading.pipeline.mapping_tests import MappingTest, read_mapping_tests
 from lading.pipeline.playground import Tally
-from lading.pipeline.records import split_records
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from lading.mapping.evaluate import Dropped, Failure, Outcome
     from lading.mapping.files import Resource
     from lading.mapping.outline import Shape
+    from lading.mapping.trials import Trial
     from lading.mapping.workers import Workers
     from lading.pipeline.landed_rows import Slice
-    from lading.pipeline.trials import Trial
 
 # People wait: a row that takes longer is told, and the next one is tried.
 TIME_LIMIT = 3.0
@@ -217,7 +217,7 @@ class Teller(Protocol):
 
 def try_out(trial: Trial, source: Source, workers: Workers, wish: Wish, teller: Teller) -> Tried:
     """Carry a resource out on the records of a source, and tell what comes of them."""
-    from lading.pipeline.unmapped import Unmapped
+    from lading.mapping.unmapped import Unmapped
 
     tried = Tried(trial)
     unmapped = Unmapped(trial.outline) if wish.unmapped else None

@@ -76,7 +76,7 @@ def read_document(file: str, text: str) -> Document:
     keys: dict[KeyPath, tuple[int, int]] = {}
     data = None
     try:
-        loader = _loader()(_as_yaml(file, text))
+        loader = yaml_loader()(_as_yaml(file, text))
         node = loader.get_single_node()
         if node is not None:
             # Before the data is made: that puts what `<<` merges in between a mapping's own keys.
@@ -118,7 +118,8 @@ def _as_yaml(file: str, text: str) -> str:
 
 
 @cache
-def _loader() -> Any:
+def yaml_loader() -> Any:
+    """The loader of all YAML: a bare date stays text."""
     import yaml
 
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

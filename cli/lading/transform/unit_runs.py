@@ -11,13 +11,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from lading.errors import Place, UserError, nearest
+from lading.project.exact import json_of
 from lading.transform.json_text import json_text
 from lading.transform.names import quoted
 from lading.transform.skeleton import Columns, Skeleton, declaration, described
 from lading.transform.statements import explained
 from lading.transform.unit_diffs import Row, compare, diff_lines
 from lading.transform.unit_tests import Given, Rows, UnitTest, column_problems
-from lading.transform.unit_values import InexactError, json_of, plain_text, sql_value
+from lading.transform.unit_values import InexactError, plain_text, sql_value
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

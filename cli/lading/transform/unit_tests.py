@@ -14,11 +14,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import Place, Problem, UserError, nearest
+from lading.project.exact import json_of, with_exact_numbers
 from lading.transform.names import relation
 from lading.transform.render import Renderer, Wish
 from lading.transform.selectors import complete
 from lading.transform.statements import read_statement
-from lading.transform.unit_values import json_of, with_exact_numbers
 
 if TYPE_CHECKING:
     from lading.project.documents import Document, KeyPath

@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import nearest
+from lading.project.exact import json_of
 from lading.transform.literals import literal
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
-    from lading.project.documents import Document
-    from lading.project.model import Project
 
 INTEGERS = frozenset(
     f"{sign}{size}int" for sign in ("", "u") for size in ("", "tiny", "small", "big", "huge")
 ) - {"int", "uint"} | {"integer", "uinteger", "bignum"}
-PLAIN_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]*(?:[eE][-+]?[0-9]+)?")
 # A time of day with an offset from UTC that is not zero.
 ELSEWHERE = re.compile(r":[0-9.]+\s*[-+](?=[0-9:]*[1-9])[0-9]{1,2}(?::?[0-9]{2})?$")
 
 
 class InexactError(ValueError):
     """A value that its column's type can hold only when it is rounded or cut."""
-
-
-def with_exact_numbers(project: Project, document: Document) -> Document:
-    """The document with each number that has a point as the Decimal that is written there; as a
-    binary number it may be another one."""
-    import yaml
-
-    if not _has_float(document.data):
-        return document
-    try:
-        text = (project.root / document.file).read_text("utf-8")
-        return replace(document, data=yaml.load(text, _exact_loader()))
-    except (OSError, yaml.YAMLError):
-        return document
-
-
-def _has_float(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_float(each) for each in value.values())
-    if isinstance(value, list):
-        return any(_has_float(each) for each in value)
-    return isinstance(value, float)
-
-
-@cache
-def _exact_loader() -> Any:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        # Dates stay the text that is written, as in every file of a project.
-        yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own protocol
-            first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-            for first, pairs in base.yaml_implicit_resolvers.items()
-        }
-
-    def number(loader: Any, node: yaml.ScalarNode) -> Decimal | float:
-        if PLAIN_NUMBER.fullmatch(node.value):
-            return Decimal(node.value.replace("_", ""))
-        return float(loader.construct_yaml_float(node))
-
-    Loader.add_constructor("tag:yaml.org,2002:float", number)
-    return Loader
 
 
 def sql_value(value: Any, kind: DuckDBPyType) -> str:
@@ -136,18 +86,6 @@ def plain_text(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)
-
-
-def json_of(value: Any) -> str:
-    """A value as JSON, each number as it was written."""
-    if isinstance(value, Mapping):
-        members = (f"{json.dumps(str(key))}:{json_of(each)}" for key, each in value.items())
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list):
-        return f"[{','.join(json_of(each) for each in value)}]"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _check_exact(text: str, kind: DuckDBPyType) -> None:
