@@ -22,13 +22,11 @@ def command(**options: Any) -> int:
     from lading.commands.report import show_plan
     from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
-    from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
-    from lading.pipeline.sync import plan_push
+    from lading.pipeline.sync import plan_landed
 
     context = open_project(options, needs=("destination",))
     with reporting(context, "plan"), bars() as shown, working(context, "plan") as work:
-        failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
-        planned = plan_push(work, shown, failed, differing)
+        planned = plan_landed(work, shown)
     write_results(context, "plan", planned.nodes, blocked=planned.blocked)
     show_plan(planned)
     return int(work.incomplete)

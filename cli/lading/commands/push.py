@@ -23,13 +23,11 @@ def command(**options: Any) -> int:
     from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.delivery import push
-    from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
-    from lading.pipeline.sync import plan_push
+    from lading.pipeline.sync import plan_landed
 
     context = open_project(options, needs=("port",))
     with reporting(context, "push"), bars() as shown, working(context, "push") as work:
-        failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
-        planned = plan_push(work, shown, failed, differing)
+        planned = plan_landed(work, shown)
         result = push(work, planned.plan, shown)
     write_results(context, "push", planned.nodes, blocked=planned.blocked)
     show_pushed(planned, result)

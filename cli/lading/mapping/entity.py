@@ -50,7 +50,7 @@ class Entity:
     def value(self) -> dict[str, Any]:
         """Everything that the mapping gave, blueprint and nulls included; numbers that are no
         integers are Decimals."""
-        found: dict[str, Any] = _exact_decoder().decode(self.text)
+        found: dict[str, Any] = exact_value(self.text)
         return {**found, **dict.fromkeys(self.left_out), "blueprint": self.blueprint}
 
 
@@ -89,6 +89,11 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, str):
         return value
     return _exact_decoder().decode(_encoder().encode(value))
+
+
+def exact_value(text: str) -> Any:
+    """A JSON text as Python has it, with Decimal for numbers that are no integers."""
+    return _exact_decoder().decode(text)
 
 
 def is_number(value: Any) -> bool:

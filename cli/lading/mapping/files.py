@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,8 @@ from lading.project.documents import Document
 from lading.project.model import Kind, Project
 
 OnDuplicate = Literal["error", "first", "last"]
+Retention = Literal["keep", "window"]
+ROW_KEY = re.compile(r"\.([A-Za-z_]\w*)")
 # The text of a project's file by its name.
 Read = Callable[[str], str]
 
@@ -47,6 +50,8 @@ class Resource:
         index: its number in the file, from 0.
         on_duplicate: what is made of two rows with the same identifier that differ.
         blueprint: of all its entities, if it is written out.
+        retention: what becomes of entities from before what the selector asks for.
+        copies: the properties that are a key of the row and nothing else, by that key.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Resource:
     index: int
     on_duplicate: OnDuplicate = "error"
     blueprint: str | None = None
+    retention: Retention = "keep"
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ def read_mappings(
     """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
     a process is started for the time that this takes, and without `read` an error within an
     expression is placed where the expression begins."""
-    problems: list[Problem] = [each for document in documents for each in _without_effect(document)]
+    problems: list[Problem] = []
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
     broken = _broken(drafts, workers, cache)
@@ -165,6 +172,8 @@ class _Draft:
             index=self.index,
             on_duplicate=self.written.get("onDuplicate", "error"),
             blueprint=blueprint_name(self.outline),
+            retention=self.written.get("retention", "keep"),
+            copies=_copies(self.outline),
         )
 
     def has_kind_of(self, kinds: Mapping[str, Kind] | None) -> bool:
@@ -290,11 +299,13 @@ def _hint(each: Expression, written: Any) -> str | None:
     return None
 
 
-def _without_effect(document: Document) -> Iterator[Problem]:
-    for key in ("deleteDependentEntities", "entityDeletionThreshold"):
-        if key in document.data:
-            message = f"{key} has no effect: lading deletes nothing in Port"
-            yield Problem(message, document.key_place(key), severity="warning")
+def _copies(outline: Outline) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for each in outline.values:
+        part, _, name = each.path.partition(".")
+        if part == "properties" and (key := ROW_KEY.fullmatch(each.text.strip())):
+            found.setdefault(key[1], name)
+    return found
 
 
 def _settings(data: Mapping[str, Any]) -> Settings:

@@ -1,9 +1,8 @@
-"""The plan against what Port has, and its carrying out."""
+"""The plan carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading import log
@@ -11,59 +10,22 @@ from lading.errors import LadingError, ServerError, UserError
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context, Watcher, Work
-    from lading.pipeline.entities import Mapped
+    from lading.pipeline.planning import PushPlan
     from lading.port.client import PortClient, UpsertSettings
-    from lading.port.ledger import Duplicate, PlanCounts
     from lading.port.tally import PushResult
     from lading.warehouse.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class PushPlan:
-    """What a push would do: counts for each blueprint, and identifiers that contradict
-    themselves. `resources` are those whose entities count."""
-
-    destination: str
-    resources: tuple[str, ...]
-    counts: tuple[PlanCounts, ...]
-    duplicates: tuple[Duplicate, ...]
-
-
-def plan(work: Work, mapped: Sequence[Mapped]) -> PushPlan:
-    """Compare what the mappings give with what Port took; leaves `lading.plan` to query."""
-    from lading.port.client import destination
-    from lading.port.journal import recover
-    from lading.port.ledger import duplicates, keep_plan_view, plan_counts
-
-    database = work.context.database
-    recover(database)
-    where = destination(work.context.port)
-    resources = tuple(each.resource for each in mapped if not each.failed)
-    with database.writing() as connection:
-        keep_plan_view(connection, where, resources)
-        counts = plan_counts(connection, where, resources)
-        found = duplicates(connection)
-    work.incomplete |= bool(found) or any(each.unfit for each in counts)
-    _say(work.context, found)
-    return PushPlan(where, resources, counts, found)
-
-
-def _say(context: Context, found: Sequence[Duplicate]) -> None:
-    from lading.pipeline.duplicates import tell
-
-    for duplicate, said in zip(found, tell(context, found), strict=True):
-        log.error("duplicate", said, blueprint=duplicate.blueprint, identifier=duplicate.identifier)
 
 
 def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     """Make the blueprints that Port lacks, then send what the plan says. If a blueprint can't be
     had nothing is sent, and the result says why."""
     from lading.port.client import PortClient
+    from lading.port.push import Way
     from lading.port.push import push as send
 
     context = work.context
-    to_send = sum(each.to_send for each in planned.counts)
-    watcher.start("push", to_send)
+    deletes = not planned.deletes_too_much
+    watcher.start("push", sum(each.to_do if deletes else each.to_send for each in planned.counts))
     with PortClient(context.port) as client:
         try:
             _make_blueprints(context, planned, client)
@@ -74,8 +36,7 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
                 context.database,
                 work.run,
                 client,
-                settings_by_resource(context),
-                planned.resources,
+                Way(settings_by_resource(context), planned.resources, planned.places, deletes),
                 lambda steps: watcher.advance("push", steps),
             )
     work.incomplete |= not result.ok
@@ -104,18 +65,18 @@ def _nothing_sent(planned: PushPlan, error: LadingError) -> PushResult:
     counts = tuple(
         PushCounts(
             blueprint=each.blueprint,
-            created=0,
-            changed=0,
             unchanged=each.unchanged,
-            refused=each.unfit,
-            failed=each.to_send,
+            refused=each.unfit + each.refused,
+            failed=each.to_do,
             conflicting=each.conflicting,
+            kept=each.kept,
+            left_out=each.left_out,
         )
         for each in planned.counts
     )
     said = error if isinstance(error, ServerError) else RefusedError(str(error))
     failures = tuple(
-        Failure(each.blueprint, each.to_send, said) for each in planned.counts if each.to_send
+        Failure(each.blueprint, each.to_do, said) for each in planned.counts if each.to_do
     )
     return PushResult(counts, failures)
 
@@ -145,6 +106,7 @@ def settings_by_resource(context: Context) -> Mapping[str, UpsertSettings]:
         resource.name: UpsertSettings(
             merge=mapping.settings.merge,
             create_missing_related_entities=mapping.settings.create_missing_related_entities,
+            delete_dependents=mapping.settings.delete_dependent_entities,
         )
         for mapping in context.mappings
         for resource in mapping.resources

@@ -51,7 +51,8 @@ class Mapped:
 
     `failed` says why nothing of the resource is to be pushed; `faulty` counts rows whose
     selector gave neither true nor false, which fails the resource as Port's own engine does,
-    while the entities of its other rows are good. `unfit` counts entities that Port would refuse.
+    while the entities of its other rows are good. `unfit` counts entities that Port would refuse,
+    `lost` rows that gave no entity for want of an identifier, a blueprint or a list.
     """
 
     resource: str
@@ -61,6 +62,7 @@ class Mapped:
     unfit: int = 0
     filtered: int = 0
     faulty: int = 0
+    lost: int = 0
     failed: str | None = None
     troubles: dict[str, Trouble] = field(default_factory=dict)
 
@@ -174,8 +176,10 @@ def _take(result: Mapped, resource: Resource, outcome: Outcome, stage: EntitySta
         case Filtered():
             result.filtered += 1
         case Dropped(position, path, message):
+            result.lost += 1
             result.note(f"dropped, {path} is empty", position, message)
         case Skipped(position, message):
+            result.lost += 1
             result.note("skipped", position, message)
         case Faulty(position, message):
             result.faulty += 1

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 from lading.extract.plan import EVERYTHING, Scope
 from lading.pipeline.building import build
-from lading.pipeline.delivery import PushPlan, plan, push
+from lading.pipeline.delivery import push
 from lading.pipeline.entities import map_entities
-from lading.pipeline.steps import Blocked, blocked, extract
+from lading.pipeline.planning import PLAIN, PushPlan, Wish, plan
+from lading.pipeline.removing import incomplete_streams
+from lading.pipeline.steps import (
+    Blocked,
+    blocked,
+    extract,
+    streams_that_differed_last,
+    streams_that_failed_last,
+)
 
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
@@ -37,19 +45,40 @@ class Synced:
     pushed: PushResult
 
 
-def plan_push(
-    work: Work, watcher: Watcher, failed_streams: Iterable[str], differing_streams: Iterable[str]
+def plan_landed(work: Work, watcher: Watcher, wish: Wish = PLAIN) -> Planned:
+    """Plan by what has landed; the last extraction of each stream says how far it can be
+    trusted."""
+    failed = streams_that_failed_last(work.context)
+    return _plan(work, watcher, failed, streams_that_differed_last(work.context), wish, None)
+
+
+def plan_sync(
+    work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN
+) -> tuple[Extraction, Planned]:
+    """Extract and plan; what fails keeps back what depends on it, and no more."""
+    done = extract(work, watcher, scope)
+    planned = _plan(work, watcher, done.failed_streams, done.differing_streams, wish, scope)
+    return done, planned
+
+
+def _plan(
+    work: Work,
+    watcher: Watcher,
+    failed_streams: Iterable[str],
+    differing_streams: Iterable[str],
+    wish: Wish,
+    scope: Scope | None,
 ) -> Planned:
-    """Build the models, run the mappings, and compare with what Port took."""
+    """Build the models, run the mappings, and compare with what Port has."""
     nodes = build(work, watcher, name_passed=False)
     out = blocked(work.context, failed_streams, differing_streams, nodes)
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
-    return Planned(nodes, out, plan(work, mapped))
+    incomplete = incomplete_streams(work.context, scope)
+    return Planned(nodes, out, plan(work, mapped, out, incomplete, wish))
 
 
-def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
-    """Extract, build, map and push; what fails keeps back what depends on it, and no more."""
-    extraction = extract(work, watcher, scope)
-    planned = plan_push(work, watcher, extraction.failed_streams, extraction.differing_streams)
+def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN) -> Synced:
+    """Extract, build, map and push."""
+    extraction, planned = plan_sync(work, watcher, scope, wish)
     return Synced(extraction, planned, push(work, planned.plan, watcher))

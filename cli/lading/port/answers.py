@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lading.errors import (
@@ -39,6 +40,9 @@ REFUSALS: dict[int, type[RefusedError]] = {
     403: ForbiddenError,
     404: NotFoundError,
 }
+# What a mapping can give of an entity.
+ENTITY_KEYS = ("identifier", "title", "icon", "team", "properties", "relations")
+NOT_DELETED = "Port's answer does not name it, and Port has it still"
 NEITHER = "Port's answer has it in neither list: whether Port holds it is not known"
 
 
@@ -139,6 +143,73 @@ def read_bulk_answer(reply: Reply, size: int) -> BulkAnswer:
     for index in set(range(size)) - taken - refused.keys():
         refused[index] = Refusal(index, reply.status, "unanswered", NEITHER, certain=False)
     return BulkAnswer(tuple(sorted(taken)), tuple(refused[index] for index in sorted(refused)))
+
+
+def deleted_identifiers(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Those that the answer to a bulk deletion names."""
+    listed = answer.get("deletedEntities")
+    found = listed if isinstance(listed, list) else []
+    names = (each.get("identifier") if isinstance(each, dict) else each for each in found)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntity:
+    """An entity as Port has it; `text` is JSON of what a mapping could give, to the letter."""
+
+    blueprint: str
+    identifier: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the entities that were asked for, and the cursor of the next ones."""
+
+    entities: tuple[HeldEntity, ...]
+    next: str | None
+
+
+def read_page(reply: Reply, blueprint: str = "") -> Page:
+    """A page of a search for entities, of one blueprint where they don't name theirs.
+
+    Raises:
+        GarbledError: it is no page.
+    """
+    import msgspec
+
+    try:
+        answer = _page_decoder().decode(reply.body)
+        return Page(tuple(_held(each, blueprint) for each in answer.entities), answer.next)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise GarbledError(
+            f"Port's answer to a search is not the page that it should be ({error})",
+            status=reply.status,
+            request_id=reply.headers.get("x-trace-id"),
+        ) from error
+
+
+def _held(entity: Mapping[str, Any], blueprint: str) -> HeldEntity:
+    import msgspec
+
+    given = entity.get("blueprint")
+    text = msgspec.json.encode({key: entity[key] for key in ENTITY_KEYS if key in entity})
+    return HeldEntity(
+        blueprint if given is None else msgspec.json.decode(given, type=str),
+        msgspec.json.decode(entity["identifier"], type=str),
+        text.decode(),
+    )
+
+
+@cache
+def _page_decoder() -> Any:
+    import msgspec
+
+    fields: list[Any] = [
+        ("entities", list[dict[str, msgspec.Raw]]),
+        ("next", str | None, None),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Answer", fields))
 
 
 def _by_index(listed: list[Any], size: int) -> Iterable[tuple[int, Mapping[str, Any]]]:

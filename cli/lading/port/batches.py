@@ -1,6 +1,6 @@
 """Cutting entities into bulk requests. Pure.
 
-Facts: Port's API reference: 1 to 20 entities a bulk, 1 MiB a request body.
+Facts: Port's API reference: 1 to 20 entities a bulk, 1 to 100 a deletion, 1 MiB a request body.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 LARGEST_BULK = 20
+LARGEST_DELETION = 100
 LARGEST_BODY = 1_048_576
 
 _HEAD, _BETWEEN, _TAIL = b'{"entities":[', b",", b"]}"
@@ -37,8 +38,10 @@ def body_size(entities: Iterable[Sized]) -> int:
     return len(_HEAD) + sum(sizes) + len(_BETWEEN) * (len(sizes) - 1) + len(_TAIL)
 
 
-def cut(entities: Iterable[E], key: Callable[[E], Hashable]) -> Iterator[tuple[E, ...]]:
-    """Bulks of neighbours with the same key, each as large as Port takes.
+def cut(
+    entities: Iterable[E], key: Callable[[E], Hashable], most: int = LARGEST_BULK
+) -> Iterator[tuple[E, ...]]:
+    """Bulks of at most `most` neighbours with the same key, each as large as Port takes.
 
     An entity that is too large for any request comes as a bulk of its own: `is_too_large`.
     """
@@ -46,7 +49,7 @@ def cut(entities: Iterable[E], key: Callable[[E], Hashable]) -> Iterator[tuple[E
     size = 0
     for entity in entities:
         grown = size + len(_BETWEEN) + entity.size
-        full = len(bulk) == LARGEST_BULK or grown > LARGEST_BODY
+        full = len(bulk) == most or grown > LARGEST_BODY
         if bulk and (full or key(entity) != key(bulk[0])):
             yield tuple(bulk)
             bulk = []

@@ -6,17 +6,28 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from lading import __version__, log
-from lading.errors import NotFoundError, RefusedError, UnauthorizedError, UserError
+from lading.errors import GarbledError, NotFoundError, RefusedError, UnauthorizedError, UserError
 from lading.http import Reply, Session
 from lading.limiter import Limiter
-from lading.port.answers import CREDENTIALS, BulkAnswer, as_object, classify, read_bulk_answer
+from lading.port.answers import (
+    CREDENTIALS,
+    NOT_DELETED,
+    BulkAnswer,
+    HeldEntity,
+    Refusal,
+    as_object,
+    classify,
+    deleted_identifiers,
+    read_bulk_answer,
+    read_page,
+)
 from lading.port.batches import as_body
 from lading.port.tokens import TokenKeeper
 from lading.secrets import register
@@ -28,7 +39,10 @@ T = TypeVar("T")
 
 # Port keeps the User-Agent as an entity's `$datasource` and knows the owner by its beginning
 # and end alone, so that ownership survives a new version in the middle.
-USER_AGENT = "port-ocean/lading/{version}/{integration}/exporter"
+OWNER_PREFIX = "port-ocean/lading/"
+OWNER_SUFFIX = "/{integration}/exporter"
+SEARCH_PAGE = 1000
+DATASOURCE_PAGE = 5000
 INTEGRATION = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -38,10 +52,12 @@ class UpsertSettings:
 
     merge                            properties that are not sent keep their value
     create_missing_related_entities  targets of relations are made bare when they are missing
+    delete_dependents                what relates to a deleted entity is deleted with it
     """
 
     merge: bool = True
     create_missing_related_entities: bool = True
+    delete_dependents: bool = True
 
 
 def destination(connection: Connection) -> str:
@@ -82,7 +98,8 @@ class PortClient:
             "clientId": connection.value("client_id"),
             "clientSecret": connection.value("client_secret"),
         }
-        agent = USER_AGENT.format(version=__version__, integration=_integration(connection))
+        self._owner_suffix = OWNER_SUFFIX.format(integration=_integration(connection))
+        agent = f"{OWNER_PREFIX}{__version__}{self._owner_suffix}"
         self._session = Session(
             base_url=connection.value("base_url"),
             headers={
@@ -177,6 +194,83 @@ class PortClient:
             ],
             content=as_body(entities),
         )
+
+    def delete(self, blueprint: str, identifiers: Sequence[str], *, dependents: bool) -> BulkAnswer:
+        """Delete 1 to 100 entities of one blueprint; those that were not there are accepted."""
+        path = f"/v1/blueprints/{quote(blueprint, safe='')}/bulk/entities/delete"
+        answer = self._send(
+            "POST",
+            path,
+            parse=as_object,
+            params=[("delete_dependents", _flag(dependents))],
+            content=json.dumps({"entities": list(identifiers)}).encode(),
+        )
+        deleted = deleted_identifiers(answer)
+        left = [
+            index
+            for index, identifier in enumerate(identifiers)
+            if identifier not in deleted and self.holds(blueprint, identifier)
+        ]
+        return BulkAnswer(
+            tuple(index for index in range(len(identifiers)) if index not in left),
+            tuple(Refusal(index, None, "not_deleted", NOT_DELETED) for index in left),
+        )
+
+    def holds(self, blueprint: str, identifier: str) -> bool:
+        """Whether Port has an entity."""
+        path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities/{quote(identifier, safe='')}"
+        try:
+            self._send("GET", path, parse=as_object)
+        except NotFoundError:
+            return False
+        return True
+
+    def owned_entities(self, blueprint: str) -> Iterator[HeldEntity]:
+        """The entities of a blueprint that this integration wrote last; none if there is no such
+        blueprint."""
+        path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities/search"
+        rules = [
+            {"property": "$datasource", "operator": "contains", "value": part}
+            for part in (OWNER_PREFIX, self._owner_suffix)
+        ]
+        asked = {"query": {"combinator": "and", "rules": rules}, "limit": SEARCH_PAGE}
+        try:
+            yield from self._found(path, asked, blueprint)
+        except NotFoundError:
+            return
+
+    def owned_anywhere(self) -> Iterator[HeldEntity]:
+        """The entities of all blueprints that this integration wrote last; of what is in them only
+        blueprint and identifier are certain. The route is none that Port documents.
+
+        Raises:
+            NotFoundError: Port has it no more.
+        """
+        asked = {
+            "datasource_prefix": OWNER_PREFIX,
+            "datasource_suffix": self._owner_suffix,
+            "limit": DATASOURCE_PAGE,
+        }
+        yield from self._found("/v1/blueprints/entities/datasource-entities", asked)
+
+    def _found(
+        self, path: str, asked: Mapping[str, Any], blueprint: str = ""
+    ) -> Iterator[HeldEntity]:
+        cursor: str | None = None
+        while True:
+            body = {**asked, **({"from": cursor} if cursor else {})}
+            page = self._send(
+                "POST",
+                path,
+                parse=lambda reply: read_page(reply, blueprint),
+                content=json.dumps(body).encode(),
+            )
+            yield from page.entities
+            if not page.next:
+                return
+            if page.next == cursor:
+                raise GarbledError(f"Port gives the same page of {path} again and again")
+            cursor = page.next
 
     def _send(
         self,

@@ -16,6 +16,7 @@ from lading.errors import (
 from lading.port.answers import BulkAnswer
 from lading.port.batches import is_too_large, too_large
 from lading.port.journal import RefusedLine
+from lading.port.outbox import Entry
 from lading.secrets import redact
 
 if TYPE_CHECKING:
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
 
 # Refusals of a whole request that one entity in it may be the reason for.
 SPLIT_ON = frozenset((400, 404, 409, 413, 422))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entity of the outbox; `action` is `create` or `change`, `size` is in bytes."""
-
-    ordinal: int
-    action: str
-    blueprint: str
-    identifier: str
-    resource: str
-    hash: str
-    size: int
-    text: str
-
-    @staticmethod
-    def read(line: bytes) -> Entry:
-        import msgspec
-
-        values = msgspec.json.decode(line)
-        return Entry(text=values.pop("entity"), **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +76,20 @@ class Delivery:
     journal: Journal
     settings: Mapping[str, UpsertSettings]
 
+    def settings_of(self, entry: Entry) -> UpsertSettings:
+        """How its resource wants it written. What no resource gives any more goes alone."""
+        from lading.port.client import UpsertSettings
+
+        return self.settings.get(entry.resource) or UpsertSettings(delete_dependents=False)
+
     def deliver(self, bulk: Sequence[Entry]) -> Outcome:
         """Send entities of one blueprint with the same settings.
 
         A bulk that is refused as a whole is halved until the entity that is the reason stands
         alone, so that the others get through.
         """
+        if bulk[0].action == "delete":
+            return self._delete(bulk)
         if is_too_large(bulk):
             return self._too_large(bulk[0])
         ordinals = [entry.ordinal for entry in bulk]
@@ -110,7 +98,7 @@ class Delivery:
             answer = self.client.upsert(
                 bulk[0].blueprint,
                 [entry.text for entry in bulk],
-                self.settings[bulk[0].resource],
+                self.settings_of(bulk[0]),
             )
         except RetriableError as error:
             # A try may have got through whose answer did not: no line in the journal.
@@ -118,6 +106,28 @@ class Delivery:
         except RefusedError as error:
             return self._all_refused(bulk, attempt, error)
         return self._answered(bulk, attempt, answer)
+
+    def _delete(self, bulk: Sequence[Entry]) -> Outcome:
+        """Delete entities of one blueprint. What is there no more is as good as deleted."""
+        blueprint = bulk[0].blueprint
+        attempt = self.journal.sending([entry.ordinal for entry in bulk])
+        try:
+            answer = self.client.delete(
+                blueprint,
+                [entry.identifier for entry in bulk],
+                dependents=self.settings_of(bulk[0]).delete_dependents,
+            )
+        except RetriableError as error:
+            return Outcome(failed=tuple(bulk), error=error)
+        except RefusedError as error:
+            if not (isinstance(error, NotFoundError) and self._has_none_of(bulk)):
+                return self._all_refused(bulk, attempt, error)
+            answer = BulkAnswer(tuple(range(len(bulk))), ())
+        return self._answered(bulk, attempt, answer)
+
+    def _has_none_of(self, bulk: Sequence[Entry]) -> bool:
+        """What a 404 to a deletion means: of several, one may be the reason."""
+        return len(bulk) == 1 or self._is_gone(bulk[0].blueprint)
 
     def _answered(self, bulk: Sequence[Entry], attempt: int, answer: BulkAnswer) -> Outcome:
         uncertain = {each.index for each in answer.refusals if not each.certain}

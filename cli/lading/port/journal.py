@@ -42,6 +42,8 @@ LINES = {
 }
 OUTBOX_LINES = {
     "ordinal": "BIGINT",
+    "action": "VARCHAR",
+    "basis": "VARCHAR",
     "blueprint": "VARCHAR",
     "identifier": "VARCHAR",
     "resource": "VARCHAR",
@@ -168,7 +170,7 @@ def _load(
     }
     connection.begin()
     try:
-        for statement in (RECORD_SENT, FORGET_ACCEPTED, RECORD_REFUSED):
+        for statement in (RECORD_SENT, FORGET_DELETED, FORGET_ACCEPTED, RECORD_REFUSED):
             names = [name for name in given if f"${name}" in statement]
             connection.execute(statement, {name: given[name] for name in names})
         connection.commit()
@@ -187,7 +189,8 @@ def _read(
     )
 
 
-# Taken: with its hash. On its way without an answer: with none, so that it is sent again.
+# Taken: with its hash. On its way without an answer, or taken without some of its relations: with
+# none, so that it is sent again. Of an entity that went twice the second time counts.
 RECORD_SENT = """
 INSERT OR REPLACE INTO lading.pushed BY NAME
 WITH sent AS (SELECT attempt, unnest(sent) AS ordinal FROM journal),
@@ -202,15 +205,25 @@ outcomes AS (
     UNION ALL SELECT ordinal, false AS certain FROM uncertain
 )
 SELECT $destination AS destination, blueprint, identifier, resource,
-    CASE WHEN certain THEN hash ELSE '' END AS hash, entity,
+    CASE WHEN certain AND action <> 'bare' THEN hash ELSE '' END AS hash, entity,
     $moment::TIMESTAMP AS pushed_at, $run_id AS run_id
 FROM outbox JOIN outcomes USING (ordinal)
+WHERE action <> 'delete'
+QUALIFY row_number() OVER (PARTITION BY blueprint, identifier ORDER BY ordinal DESC) = 1
+"""
+
+# What was on its way to be deleted is on record still, and is deleted again.
+FORGET_DELETED = """
+DELETE FROM lading.pushed WHERE destination = $destination AND (blueprint, identifier) IN (
+    SELECT (blueprint, identifier) FROM outbox
+    WHERE action = 'delete' AND ordinal IN (SELECT unnest(accepted) FROM journal)
+)
 """
 
 FORGET_ACCEPTED = """
 DELETE FROM lading.refused WHERE destination = $destination AND (blueprint, identifier) IN (
     SELECT (blueprint, identifier) FROM outbox
-    WHERE ordinal IN (SELECT unnest(accepted) FROM journal)
+    WHERE action <> 'bare' AND ordinal IN (SELECT unnest(accepted) FROM journal)
 )
 """
 
@@ -218,7 +231,7 @@ RECORD_REFUSED = """
 INSERT OR REPLACE INTO lading.refused BY NAME
 WITH refused AS (SELECT unnest(refused, recursive := true) FROM journal)
 SELECT $destination AS destination, blueprint, identifier, resource, hash,
-    status, error, message, $moment::TIMESTAMP AS refused_at, $run_id AS run_id
+    status, error, message, $moment::TIMESTAMP AS refused_at, $run_id AS run_id, basis
 FROM outbox JOIN refused USING (ordinal)
-QUALIFY row_number() OVER (PARTITION BY ordinal ORDER BY status) = 1
+QUALIFY row_number() OVER (PARTITION BY blueprint, identifier ORDER BY ordinal DESC, status) = 1
 """

@@ -1,77 +1,53 @@
-"""The books of what goes to Port: what there is, what Port has, and what is left to send.
+"""The books of what goes to Port: what there is, what Port has, and what is left to do.
 
 `lading.entities` is what the mappings give now, `lading.pushed` what Port has taken at a
-destination, `lading.refused` what it would not take. All of it is worked out in SQL; an entity's
-text is never decoded here. A hash of '' in `lading.pushed` says that an entity was sent and its
-answer never came: whatever Port holds, it is sent again.
+destination, `lading.refused` what it would not take, `lading.planned` what is to be done about it.
+A hash of '' in `lading.pushed` says that what Port holds is not what a mapping gave: an entity was
+sent and its answer never came, or, with `seen_at`, it was read from Port then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from lading.port.batches import LARGEST_BODY, LARGEST_ENTITY
+from lading.port.batches import LARGEST_ENTITY
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
 
-# One row for each entity, however many resources give it, with what is to be done about it.
-# The texts stay out of the grouping: with them it takes three times as long.
-# What Port refused before is not there, or is old there: so it is a create or a change again.
-PLAN = """
-WITH given AS (
-    SELECT min(hash) <> max(hash) AS conflicting,
-        arg_min(rowid, (resource, position)) FILTER ({allowed}) AS first_row
-    FROM lading.entities GROUP BY blueprint, identifier
-),
-wanted AS (
-    SELECT entities.*, given.conflicting
-    FROM lading.entities AS entities JOIN given ON entities.rowid = given.first_row
-)
+UNFIT_ERROR = f"CASE WHEN strlen(entity) > {LARGEST_ENTITY} THEN 'too_large' ELSE 'unfit' END"
+
+# What has been done of the plan since it was made shows: what was sent is unchanged now.
+PLAN_VIEW = """
+CREATE OR REPLACE VIEW lading.plan AS
 SELECT
     CASE
-        WHEN wanted.conflicting THEN 'conflict'
-        WHEN pushed.hash = wanted.hash THEN 'unchanged'
-        WHEN wanted.fault IS NOT NULL THEN 'unfit'
-        WHEN pushed.hash IS NULL THEN 'create'
-        ELSE 'change'
+        WHEN planned.action IN ('create', 'change') AND pushed.hash = planned.hash THEN 'unchanged'
+        ELSE planned.action
     END AS action,
-    wanted.blueprint, wanted.identifier, wanted.resource, wanted.position,
-    wanted.hash, wanted.entity, wanted.fault,
+    planned.blueprint, planned.identifier, planned.resource, planned.position, planned.hash,
+    coalesce(planned.entity, pushed.entity) AS entity,
+    planned.fault, planned.changes, planned.reason,
     pushed.entity AS pushed_entity, pushed.pushed_at,
     refused.message AS refused_because, refused.refused_at
-FROM wanted
+FROM lading.planned AS planned
 LEFT JOIN lading.pushed AS pushed
     ON pushed.destination = {destination}
-    AND pushed.blueprint = wanted.blueprint AND pushed.identifier = wanted.identifier
+    AND pushed.blueprint = planned.blueprint AND pushed.identifier = planned.identifier
 LEFT JOIN lading.refused AS refused
     ON refused.destination = {destination}
-    AND refused.blueprint = wanted.blueprint AND refused.identifier = wanted.identifier
+    AND refused.blueprint = planned.blueprint AND refused.identifier = planned.identifier
+WHERE planned.action <> 'delete' OR pushed.hash IS NOT NULL
 """
 
 
-UNFIT_ERROR = f"CASE WHEN strlen(entity) > {LARGEST_ENTITY} THEN 'too_large' ELSE 'unfit' END"
-
-
-def plan_sql(destination: str, resources: Sequence[str] | None = None) -> str:
-    """The plan for a destination as a query; with `resources`, only what those give."""
-    allowed = "true"
-    if resources is not None:
-        names = ", ".join(_literal(name) for name in resources)
-        allowed = f"resource IN ({names})" if names else "false"
-    return PLAN.format(destination=_literal(destination), allowed=allowed)
-
-
-def keep_plan_view(
-    connection: DuckDBPyConnection, destination: str, resources: Sequence[str] | None = None
-) -> None:
+def keep_plan_view(connection: DuckDBPyConnection, destination: str) -> None:
     """Make `lading.plan` the plan for a destination, for people to query."""
-    connection.execute(f"CREATE OR REPLACE VIEW lading.plan AS {plan_sql(destination, resources)}")
+    connection.execute(PLAN_VIEW.format(destination=_literal(destination)))
 
 
 def _literal(text: str) -> str:
@@ -80,42 +56,51 @@ def _literal(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """How many entities of a blueprint are to be created, changed, left alone.
+    """How many entities of a blueprint are to be created, changed, deleted, left alone.
 
-    refused      those among `create` and `change` that Port refused the last time
+    refused      what Port has refused as it is, and is not sent again
     conflicting  identifiers that several rows give with different content: nothing is sent
     unfit        what Port would refuse, and is not sent
+    kept         what the mappings no longer give, and stays in Port
+    left_out     what is to be done, but not by the saved plan
     """
 
     blueprint: str
-    create: int
-    change: int
-    unchanged: int
-    refused: int
-    conflicting: int
+    create: int = 0
+    change: int = 0
+    delete: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    conflicting: int = 0
     unfit: int = 0
+    kept: int = 0
+    left_out: int = 0
 
     @property
     def to_send(self) -> int:
         return self.create + self.change
 
+    @property
+    def to_do(self) -> int:
+        return self.to_send + self.delete
 
-def plan_counts(
-    connection: DuckDBPyConnection, destination: str, resources: Sequence[str] | None = None
-) -> tuple[PlanCounts, ...]:
+
+def plan_counts(connection: DuckDBPyConnection) -> tuple[PlanCounts, ...]:
     """The plan's counts for each blueprint, by its name."""
     rows = connection.execute(
-        f"""
+        """
         SELECT
             blueprint,
             count(*) FILTER (action = 'create'),
             count(*) FILTER (action = 'change'),
+            count(*) FILTER (action = 'delete'),
             count(*) FILTER (action = 'unchanged'),
-            count(*) FILTER (action IN ('create', 'change') AND refused_at IS NOT NULL),
+            count(*) FILTER (action = 'refused'),
             count(*) FILTER (action = 'conflict'),
-            count(*) FILTER (action = 'unfit')
-        FROM ({plan_sql(destination, resources)})
-        GROUP BY blueprint ORDER BY blueprint
+            count(*) FILTER (action = 'unfit'),
+            count(*) FILTER (action = 'kept'),
+            count(*) FILTER (action = 'left out')
+        FROM lading.planned GROUP BY blueprint ORDER BY blueprint
         """
     ).fetchall()
     return tuple(PlanCounts(*row) for row in rows)
@@ -174,67 +159,50 @@ def duplicates(connection: DuckDBPyConnection, most: int = 20) -> tuple[Duplicat
     )
 
 
-def write_outbox(
-    connection: DuckDBPyConnection, destination: str, resources: Sequence[str], path: Path
-) -> None:
-    """Write what is to be sent to a file, a JSON object a line, so that the database can be
-    closed while it is sent: `ordinal` from 0, action, blueprint, identifier, resource, hash,
-    size (bytes), entity (the text, '' if no request can carry it). Entities of one blueprint and
-    resource are neighbours."""
-    connection.execute(
-        f"""
-        COPY (
-            SELECT row_number() OVER (ORDER BY blueprint, resource, position) - 1 AS ordinal,
-                action, blueprint, identifier, resource, hash, strlen(entity) AS size,
-                CASE WHEN size <= {LARGEST_BODY} THEN entity ELSE '' END AS entity
-            FROM ({plan_sql(destination, resources)})
-            WHERE action IN ('create', 'change')
-            ORDER BY ordinal
-        ) TO {_literal(str(path))} (FORMAT json)
-        """
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """An entity that is not sent, and why Port would refuse it."""
+class NotSent:
+    """An entity that is not sent, and why: Port would refuse it, or has refused it as it is."""
 
     blueprint: str
     identifier: str
     resource: str
-    error: Literal["unfit", "too_large"]
+    status: int | None
+    error: str
     message: str
 
 
-def unfit_entities(
-    connection: DuckDBPyConnection, destination: str, resources: Sequence[str]
-) -> tuple[Unfit, ...]:
+def not_sent(connection: DuckDBPyConnection, destination: str) -> tuple[NotSent, ...]:
     """Those of the plan that are not sent for what is in them, in their order."""
     rows = connection.execute(
         f"""
-        SELECT blueprint, identifier, resource, {UNFIT_ERROR}, fault
-        FROM ({plan_sql(destination, resources)}) WHERE action = 'unfit'
-        ORDER BY blueprint, resource, position
-        """
+        SELECT planned.blueprint, planned.identifier, planned.resource,
+            CASE WHEN action = 'refused' THEN refused.status END,
+            CASE WHEN action = 'refused' THEN refused.error ELSE {UNFIT_ERROR} END,
+            CASE WHEN action = 'refused' THEN refused.message ELSE fault END
+        FROM lading.planned AS planned
+        LEFT JOIN lading.refused AS refused
+            ON refused.destination = $destination
+            AND refused.blueprint = planned.blueprint AND refused.identifier = planned.identifier
+        WHERE action IN ('unfit', 'refused')
+        ORDER BY planned.blueprint, planned.resource, planned.position
+        """,
+        {"destination": destination},
     ).fetchall()
-    return tuple(Unfit(*row) for row in rows)
+    return tuple(NotSent(*row) for row in rows)
 
 
 def record_unfit(
-    connection: DuckDBPyConnection,
-    destination: str,
-    resources: Sequence[str],
-    moment: datetime,
-    run_id: str,
+    connection: DuckDBPyConnection, destination: str, moment: datetime, run_id: str
 ) -> None:
-    """Put them on the list of the refused. `moment` is in UTC, without a zone."""
+    """Put what Port would refuse on the list of the refused. `moment` is in UTC, without a
+    zone."""
     connection.execute(
         f"""
         INSERT OR REPLACE INTO lading.refused BY NAME
         SELECT $destination AS destination, blueprint, identifier, resource, hash,
             NULL AS status, {UNFIT_ERROR} AS error, fault AS message,
-            $moment::TIMESTAMP AS refused_at, $run_id AS run_id
-        FROM ({plan_sql(destination, resources)}) WHERE action = 'unfit'
+            $moment::TIMESTAMP AS refused_at, $run_id AS run_id, basis
+        FROM lading.planned WHERE action = 'unfit'
         """,
         {"destination": destination, "moment": moment, "run_id": run_id},
     )
@@ -246,17 +214,16 @@ def settled_refusals(
     """Refused entities that are no longer to be sent: gone, or again what Port holds.
 
     What comes from other resources than `resources` stays as it is."""
-    names = ", ".join(_literal(name) for name in resources) or "NULL"
     rows = connection.execute(
-        f"""
+        """
         SELECT blueprint, identifier FROM lading.refused
-        WHERE destination = $destination AND resource IN ({names})
+        WHERE destination = $destination AND list_contains($resources::VARCHAR[], resource)
         AND (blueprint, identifier) NOT IN (
-            SELECT (blueprint, identifier) FROM ({plan_sql(destination, resources)})
-            WHERE action <> 'unchanged'
+            SELECT (blueprint, identifier) FROM lading.planned
+            WHERE action NOT IN ('unchanged', 'kept')
         )
         """,
-        {"destination": destination},
+        {"destination": destination, "resources": list(resources)},
     ).fetchall()
     return tuple((blueprint, identifier) for blueprint, identifier in rows)
 

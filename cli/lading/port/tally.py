@@ -10,6 +10,7 @@ from lading import log
 from lading.errors import ServerError
 from lading.port.delivery import Outcome, RefusedEntity
 from lading.port.ledger import PlanCounts
+from lading.port.outbox import Entry
 
 # A blueprint whose bulks fail one after the other, each after all its tries, is given up.
 GIVE_UP_AFTER = 3
@@ -23,15 +24,20 @@ class PushCounts:
                  `lading.refused` has the reasons
     failed       they did not get there, or it is not known whether they did
     conflicting  several rows give them with different content; they were not sent
+    kept         the mappings no longer give them, and they stay in Port
+    left_out     the saved plan did not have what was to be done with them
     """
 
     blueprint: str
-    created: int
-    changed: int
-    unchanged: int
-    refused: int
-    failed: int
-    conflicting: int
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    failed: int = 0
+    conflicting: int = 0
+    kept: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,11 @@ class PushResult:
         return sum(each.created + each.changed for each in self.blueprints)
 
     @property
+    def deleted(self) -> int:
+        """How many entities Port deleted."""
+        return sum(each.deleted for each in self.blueprints)
+
+    @property
     def ok(self) -> bool:
         """Whether Port now holds all that it was to be sent."""
         return not any(each.refused or each.failed or each.conflicting for each in self.blueprints)
@@ -67,9 +78,10 @@ class PushResult:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one push. For one thread."""
+    """Counts of one push, whose deletions are carried out if it `deletes`. For one thread."""
 
     plan: Sequence[PlanCounts]
+    deletes: bool = True
     taken: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     # What is known to be refused before anything is sent is among them from the beginning.
@@ -81,14 +93,20 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many entities there are to send."""
-        return sum(each.to_send for each in self.plan)
+        """How many entities there are to send or delete."""
+        return sum(map(self._to_do, self.plan))
 
-    def note(self, blueprint: str, outcome: Outcome) -> None:
-        """Count a bulk of a blueprint, and give up what its failure says is in vain."""
+    def _to_do(self, plan: PlanCounts) -> int:
+        return plan.to_do if self.deletes else plan.to_send
+
+    def note(self, first: Entry, outcome: Outcome) -> None:
+        """Count a bulk, of which `first` is the first entity, and give up what its failure says is
+        in vain. What goes twice counts the second time, refused or not."""
+        blueprint = first.blueprint
         self.taken.update((entry.blueprint, entry.action) for entry in outcome.accepted)
-        self.refused[blueprint] += len(outcome.refused)
-        self.refusals += outcome.refused
+        if first.action != "bare":
+            self.refused[blueprint] += len(outcome.refused)
+            self.refusals += outcome.refused
         if outcome.error is None:
             self.failed_in_a_row[blueprint] = 0
             return
@@ -115,15 +133,20 @@ class Tally:
         return PushResult(counts, (*self.failures, *self.refusals))
 
     def _counts(self, plan: PlanCounts) -> PushCounts:
-        created = self.taken[plan.blueprint, "create"]
-        changed = self.taken[plan.blueprint, "change"]
+        created, changed, deleted = (
+            self.taken[plan.blueprint, action] for action in ("create", "change", "delete")
+        )
         refused = self.refused[plan.blueprint]
+        done = created + changed + deleted + refused
         return PushCounts(
             blueprint=plan.blueprint,
             created=created,
             changed=changed,
+            deleted=deleted,
             unchanged=plan.unchanged,
-            refused=refused + plan.unfit,
-            failed=plan.to_send - created - changed - refused,
+            refused=refused + plan.unfit + plan.refused,
+            failed=self._to_do(plan) - done,
             conflicting=plan.conflicting,
+            kept=plan.kept + (0 if self.deletes else plan.delete),
+            left_out=plan.left_out,
         )

@@ -60,6 +60,7 @@ def _kind(document: Document, index: int, model: Mapping[str, Any]) -> Kind:
             asks.get("width"),
             asks.get("dimensions"),
             tuple(asks.get("start", ())),
+            asks.get("period"),
         )
         if asks
         else None,

@@ -145,12 +145,14 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Asks:
     """What a kind needs fetched: a stream, and the selector keys that say how finely, by what
-    dimensions, and from when (the first of `start` that is given counts)."""
+    dimensions, and from when (the first of `start` that is given counts). `period` is the key of a
+    row that says of when it is."""
 
     stream: str
     width: str | None
     dimensions: str | None
     start: tuple[str, ...]
+    period: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

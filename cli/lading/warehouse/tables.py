@@ -106,20 +106,29 @@ CREATE TABLE IF NOT EXISTS lading.entities (
     entity VARCHAR NOT NULL, fault VARCHAR
 );
 
--- What Port has taken, as it was sent.
+-- What is to be done about each entity: the last plan. `changes` has what a change changes by
+-- value, each side as JSON text; `reason` why something is not done, or is done again.
+CREATE TABLE IF NOT EXISTS lading.planned (
+    action VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
+    resource VARCHAR, position BIGINT, hash VARCHAR NOT NULL, entity VARCHAR, fault VARCHAR,
+    changes JSON, reason VARCHAR, basis VARCHAR
+);
+
+-- What Port has taken, as it was sent; or, with `seen_at`, as it was read from Port then.
 CREATE TABLE IF NOT EXISTS lading.pushed (
     destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
     resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, entity VARCHAR NOT NULL,
-    pushed_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL,
+    pushed_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, seen_at TIMESTAMP,
     PRIMARY KEY (destination, blueprint, identifier)
 );
 
 -- What Port has refused, with its reason, until it takes it. What it was not even asked to take
--- has no status, and `error` is unfit or too_large.
+-- has no status, and `error` is unfit or too_large. `basis` stands for the mapping and the
+-- blueprint that it was refused with.
 CREATE TABLE IF NOT EXISTS lading.refused (
     destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
     resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, status INTEGER, error VARCHAR,
-    message VARCHAR, refused_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL,
+    message VARCHAR, refused_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, basis VARCHAR,
     PRIMARY KEY (destination, blueprint, identifier)
 );
 """

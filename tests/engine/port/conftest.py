@@ -15,7 +15,11 @@ import pytest
 from lading import log
 from lading.http import RetryPolicy
 from lading.port.client import PortClient, UpsertSettings
-from lading.port.push import push
+from lading.port.journal import recover
+from lading.port.order import Place
+from lading.port.planning import Aim, draw_up
+from lading.port.push import Way, push
+from lading.port.removals import ALL_STAY, Removals
 from lading.port.stage import EntityStage
 from lading.port.tally import PushResult
 from lading.project.documents import read_document
@@ -52,6 +56,8 @@ class Yard:
     client: PortClient
     runs: int = 0
     settings: dict[str, UpsertSettings] = field(default_factory=dict)
+    removals: Removals = ALL_STAY
+    places: Mapping[str, Place] = field(default_factory=dict)
     on_progress: Callable[[int], None] = lambda entities: None
 
     def stage(
@@ -88,7 +94,17 @@ class Yard:
         self.runs += 1
         run = Run(f"run-{self.runs}", "push", NOW)
         settings = {name: self.settings.get(name, UpsertSettings()) for name in resources}
-        return push(self.database, run, self.client, settings, resources, self.on_progress)
+        recover(self.database)
+        self.plan(resources)
+        way = Way(settings, resources, self.places)
+        return push(self.database, run, self.client, way, self.on_progress)
+
+    def plan(self, resources: Sequence[str] = ("usage", "cost"), **more: Any) -> None:
+        """Draw up the plan of what those resources give."""
+        with self.database.writing() as connection:
+            draw_up(
+                connection, Aim(self.client.destination, resources, removals=self.removals, **more)
+            )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.database.reading() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,10 @@ from lading.port.ledger import (
     PlanCounts,
     duplicates,
     keep_plan_view,
+    not_sent,
     plan_counts,
-    unfit_entities,
 )
+from lading.port.planning import Aim, draw_up
 from lading.port.stage import EntityStage
 from lading.warehouse.tables import prepare
 
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 HERE, THERE = "here.io/claude/00000000", "there.io/claude/00000000"
 
 
-def counts(yard: Yard, destination: str, resources: list[str] | None = None) -> list[PlanCounts]:
-    with yard.database.reading() as connection:
-        return list(plan_counts(connection, destination, resources))
+def counts(
+    yard: Yard, destination: str, resources: Sequence[str] = ("usage", "cost", "it's")
+) -> list[PlanCounts]:
+    with yard.database.writing() as connection:
+        draw_up(connection, Aim(destination, resources))
+        return list(plan_counts(connection))
 
 
 def took(yard: Yard, destination: str, name: str, hash_of: str) -> None:
@@ -32,7 +37,7 @@ def took(yard: Yard, destination: str, name: str, hash_of: str) -> None:
     with yard.database.writing() as connection:
         connection.execute(
             "INSERT INTO lading.pushed VALUES "
-            "(?, 'usage', ?, 'usage', sha256(?), ?, '2026-03-01', 'r')",
+            "(?, 'usage', ?, 'usage', sha256(?), ?, '2026-03-01', 'r', NULL)",
             [destination, name, hash_of, hash_of],
         )
 
@@ -94,8 +99,8 @@ def test_each_entity_is_created_changed_or_left_alone(yard: Yard) -> None:
     took(yard, HERE, "same", "3")
     took(yard, HERE, "gone", "4")
     assert counts(yard, HERE) == [
-        PlanCounts("cost", create=1, change=0, unchanged=0, refused=0, conflicting=0),
-        PlanCounts("usage", create=1, change=1, unchanged=1, refused=0, conflicting=0),
+        PlanCounts("cost", create=1),
+        PlanCounts("usage", create=1, change=1, unchanged=1, kept=1),
     ]
     assert [each.to_send for each in counts(yard, HERE)] == [1, 2]
 
@@ -170,8 +175,9 @@ def test_the_plan_can_be_queried(yard: Yard) -> None:
     yard.stage(("usage", "usage", "new", "1"), ("usage", "usage", "changed", "2"))
     took(yard, HERE, "changed", "0")
     with yard.database.writing() as connection:
-        keep_plan_view(connection, THERE)
-        keep_plan_view(connection, HERE)
+        for destination in (THERE, HERE):
+            draw_up(connection, Aim(destination, ["usage"]))
+            keep_plan_view(connection, destination)
     assert yard.rows(
         "SELECT identifier, action, entity, pushed_entity FROM lading.plan ORDER BY ALL"
     ) == [("changed", "change", "2", "0"), ("new", "create", "1", None)]
@@ -214,11 +220,11 @@ def test_what_does_not_fit_is_neither_a_create_nor_a_change(yard: Yard) -> None:
     took(yard, HERE, "changed", "0")
     took(yard, HERE, "same", "3")
     assert counts(yard, HERE) == [
-        PlanCounts("usage", create=1, change=0, unchanged=1, refused=0, conflicting=1, unfit=2)
+        PlanCounts("usage", create=1, unchanged=1, conflicting=1, unfit=2)
     ]
     with yard.database.reading() as connection:
-        found = unfit_entities(connection, HERE, ["usage"])
-        assert unfit_entities(connection, HERE, ["cost"]) == ()
+        found = not_sent(connection, HERE)
+    assert {each.error for each in found} == {"unfit"}
     assert [(each.identifier, each.message) for each in found] == [("bad", "no"), ("changed", "no")]
 
 

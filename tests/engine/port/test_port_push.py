@@ -23,6 +23,7 @@ from lading.errors import (
 from lading.port.client import PortClient, UpsertSettings
 from lading.port.delivery import Outcome, RefusedEntity
 from lading.port.journal import recover
+from lading.port.outbox import Entry
 from lading.port.tally import Failure, PushCounts, PushResult, Tally
 from lading.project.model import Connection
 from lading.sandbox.faults import Fault
@@ -51,9 +52,7 @@ def names(count: int, prefix: str = "e") -> list[str]:
 
 
 def counts(blueprint: str, **of_it: int) -> PushCounts:
-    kinds = ("created", "changed", "unchanged", "refused", "failed", "conflicting")
-    assert set(of_it) <= set(kinds)
-    return PushCounts(blueprint, *(of_it.get(kind, 0) for kind in kinds))
+    return PushCounts(blueprint, **of_it)
 
 
 def refusals(result: PushResult) -> list[RefusedEntity]:
@@ -95,6 +94,7 @@ def test_what_port_took_is_remembered_as_it_was_sent(yard: Yard) -> None:
             '{"identifier": "e",  "title":"é"}',
             datetime(2026, 3, 20, 15, 30),  # noqa: DTZ001 - the column has no zone
             "run-1",
+            None,
         )
     ]
     assert list(yard.database.spool.iterdir()) == []
@@ -343,10 +343,11 @@ def test_a_blueprint_whose_bulks_fail_is_given_up_and_the_others_go(yard: Yard) 
 def test_only_failures_in_a_row_count_towards_giving_up() -> None:
     failed, went_well = Outcome(error=UnavailableError("down")), Outcome()
     tally = Tally(())
+    first = Entry(0, 0, "create", "usage", "e", "usage", "h", 2, None, "{}")
     for outcome in (failed, failed, went_well, failed, failed):
-        tally.note("usage", outcome)
+        tally.note(first, outcome)
         assert tally.given_up == set()
-    tally.note("usage", failed)
+    tally.note(first, failed)
     assert tally.given_up == {"usage"}
 
 
@@ -456,7 +457,8 @@ from datetime import datetime, UTC
 from pathlib import Path
 from lading.http import RetryPolicy
 from lading.port.client import PortClient, UpsertSettings
-from lading.port.push import push
+from lading.port.planning import Aim, draw_up
+from lading.port.push import Way, push
 from lading.project.documents import read_document
 from lading.project.environment import Environment
 from lading.project.model import Connection
@@ -469,7 +471,10 @@ written = given["written"]
 connection = Connection("port", "port", document, written, Environment({}), 1, RetryPolicy())
 run = Run("killed", "push", datetime.now(UTC))
 with PortClient(connection) as client:
-    push(Database(Path(given["path"])), run, client, {"usage": UpsertSettings()}, ["usage"],
+    database = Database(Path(given["path"]))
+    with database.writing() as opened:
+        draw_up(opened, Aim(client.destination, ["usage"]))
+    push(database, run, client, Way({"usage": UpsertSettings()}, ["usage"]),
          lambda entities: print("a bulk", flush=True))
 """
 

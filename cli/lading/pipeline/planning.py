@@ -1,0 +1,242 @@
+"""The plan: what a push would do to Port, against the books or against Port itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lading import log
+from lading.errors import ServerError
+from lading.pipeline.removing import removals
+from lading.port.order import places, relations_of
+from lading.port.removals import Removals, is_too_much
+
+if TYPE_CHECKING:
+    from lading.mapping.files import Resource
+    from lading.pipeline.context import Context, Work
+    from lading.pipeline.entities import Mapped
+    from lading.pipeline.steps import Blocked
+    from lading.port.client import PortClient
+    from lading.port.ledger import Duplicate, PlanCounts
+    from lading.port.order import Place
+    from lading.port.planning import Aim
+
+Against = Literal["pushed", "port"]
+Bodies = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants of a plan.
+
+    Attributes:
+        against: what to compare with: what was pushed by the books, or what Port has.
+        prune: delete what no mapping gives any more, too.
+        retry: try all that Port refused again.
+        apply_blueprints: add to Port's blueprints what those of the project have more.
+    """
+
+    against: Against = "pushed"
+    prune: bool = False
+    retry: bool = False
+    apply_blueprints: bool = False
+
+
+PLAIN = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What a push would do: counts for each blueprint, and identifiers that contradict
+    themselves.
+
+    Attributes:
+        resources: those whose entities count.
+        owned: how many entities Port holds of ours.
+        threshold: the part of them that may be deleted (0 to 1).
+        places: when the entities of each blueprint are written.
+    """
+
+    destination: str
+    resources: tuple[str, ...]
+    counts: tuple[PlanCounts, ...]
+    duplicates: tuple[Duplicate, ...]
+    against: Against = "pushed"
+    owned: int = 0
+    threshold: float = 1.0
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def deletes(self) -> int:
+        return sum(each.delete for each in self.counts)
+
+    @property
+    def deletes_too_much(self) -> bool:
+        """Whether it has more deletions than the mappings allow: none is carried out then."""
+        return is_too_much(self.deletes, self.owned, self.threshold)
+
+    @property
+    def to_do(self) -> int:
+        return sum(each.to_do for each in self.counts)
+
+
+def plan(
+    work: Work,
+    mapped: Sequence[Mapped],
+    blocked: Sequence[Blocked],
+    incomplete: Mapping[str, str],
+    wish: Wish = PLAIN,
+) -> PushPlan:
+    """Compare what the mappings give with what Port has; leaves `lading.plan` to query.
+
+    incomplete  the streams whose records are not all there, and why: nothing of them is deleted
+
+    Raises:
+        ServerError: Port was to be read, and can't be.
+    """
+    from lading.port.client import destination
+    from lading.port.journal import recover
+
+    context = work.context
+    recover(context.database)
+    with ExitStack() as open_ones:
+        client = _client(context, open_ones)
+        bodies = _bodies(context, client)
+        if wish.against == "port":
+            _refresh(work, client, prune=wish.prune)
+    out = {each.resource for each in blocked}
+    aim = _aim(
+        context,
+        destination(context.port),
+        [each.resource for each in mapped if not each.failed and each.resource not in out],
+        bodies,
+        wish,
+        removals(context, mapped, blocked, incomplete, relations_of(bodies), prune=wish.prune),
+    )
+    planned = _drawn_up(context, aim, wish)
+    work.incomplete |= bool(planned.duplicates) or planned.deletes_too_much
+    work.incomplete |= any(each.unfit or each.refused for each in planned.counts)
+    _say(context, planned)
+    return planned
+
+
+def _client(context: Context, open_ones: ExitStack) -> PortClient | None:
+    """Port, if its credentials are set."""
+    from lading.port.client import PortClient
+
+    if context.port.problems():
+        return None
+    return open_ones.enter_context(PortClient(context.port))
+
+
+def _bodies(context: Context, client: PortClient | None) -> Bodies:
+    """The blueprints that the mappings name and the project has: as they are in Port, else as
+    the project's files have them."""
+    from lading.port.blueprints import held_blueprints
+
+    declared = {str(each.data["identifier"]): each.data for each in context.project.blueprints}
+    named = {each.blueprint for each in context.resources if each.blueprint}
+    if client is None:
+        return declared
+    try:
+        return {**declared, **held_blueprints(client, declared.keys() | named)}
+    except ServerError as error:
+        log.warning("blueprints_unknown", f"Port's blueprints can't be read: {error.message}")
+        return declared
+
+
+def _refresh(work: Work, client: PortClient | None, *, prune: bool) -> None:
+    from lading.port.held import refresh
+
+    if client is None:
+        raise ServerError("Port can't be read without its credentials")
+    with work.context.database.reading() as connection:
+        rows = connection.execute(
+            "SELECT blueprint FROM lading.entities UNION SELECT blueprint FROM lading.pushed "
+            "WHERE destination = ?",
+            [client.destination],
+        ).fetchall()
+    named = {each.blueprint for each in work.context.resources if each.blueprint}
+    blueprints = named | {blueprint for (blueprint,) in rows}
+    refresh(work.context.database, work.run, client, blueprints, everywhere=prune)
+
+
+def _aim(
+    context: Context,
+    destination: str,
+    resources: Sequence[str],
+    bodies: Bodies,
+    wish: Wish,
+    may_go: Removals,
+) -> Aim:
+    from lading.port.planning import Aim
+    from lading.port.values import moments_of
+
+    return Aim(
+        destination=destination,
+        resources=resources,
+        merge={
+            resource.name: mapping.settings.merge
+            for mapping in context.mappings
+            for resource in mapping.resources
+        },
+        moments={name: moments_of(body) for name, body in bodies.items()},
+        basis={each.name: _basis(each, bodies) for each in context.resources},
+        retry=wish.retry,
+        removals=may_go,
+    )
+
+
+def _basis(resource: Resource, bodies: Bodies) -> str:
+    """A digest of what decides on a refusal beside the entity: the mapping, and what the blueprint
+    asks for."""
+    body = bodies.get(resource.blueprint or "", {})
+    asked = {key: body.get(key) for key in ("schema", "relations")}
+    text = f"{resource.program.text}\0{json.dumps(asked, sort_keys=True, default=str)}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _drawn_up(context: Context, aim: Aim, wish: Wish) -> PushPlan:
+    from lading.port.ledger import duplicates, keep_plan_view, plan_counts
+    from lading.port.planning import draw_up
+    from lading.port.removals import owned
+
+    with context.database.writing() as connection:
+        draw_up(connection, aim)
+        keep_plan_view(connection, aim.destination)
+        counts = plan_counts(connection)
+        return PushPlan(
+            destination=aim.destination,
+            resources=tuple(aim.resources),
+            counts=counts,
+            duplicates=duplicates(connection),
+            against=wish.against,
+            owned=owned(connection, aim.destination),
+            threshold=min(
+                (each.settings.entity_deletion_threshold for each in context.mappings), default=0.0
+            ),
+            places=places((each.blueprint for each in counts), aim.removals.relations),
+        )
+
+
+def _say(context: Context, planned: PushPlan) -> None:
+    from lading.pipeline.duplicates import tell
+
+    for duplicate, said in zip(planned.duplicates, tell(context, planned.duplicates), strict=True):
+        log.error("duplicate", said, blueprint=duplicate.blueprint, identifier=duplicate.identifier)
+    if planned.deletes_too_much:
+        log.error("deletes_too_much", too_much(planned), deletes=planned.deletes)
+
+
+def too_much(planned: PushPlan) -> str:
+    """Why no deletion is carried out."""
+    part = planned.deletes / planned.owned if planned.owned else 1.0
+    return (
+        f"{planned.deletes:,} of the {planned.owned:,} entities that Port holds ({part:.0%}) would "
+        f"be deleted, more than entityDeletionThreshold allows ({planned.threshold:.0%}): none is; "
+        "look at `lading plan`, and raise it in the mapping file if they are to go"
+    )
