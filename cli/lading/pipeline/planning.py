@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lading import log
 from lading.errors import ServerError
+from lading.pipeline.plan_files import Saved, Tolerance, check_saved, hold_to
 from lading.pipeline.removing import removals
 from lading.port.order import places, relations_of
 from lading.port.removals import Removals, is_too_much
@@ -38,12 +39,16 @@ class Wish:
         prune: delete what no mapping gives any more, too.
         retry: try all that Port refused again.
         apply_blueprints: add to Port's blueprints what those of the project have more.
+        saved: do just what this one says, if it is still what there is to do.
+        tolerance: how far from it that may be.
     """
 
     against: Against = "pushed"
     prune: bool = False
     retry: bool = False
     apply_blueprints: bool = False
+    saved: Saved | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 PLAIN = Wish()
@@ -103,6 +108,8 @@ def plan(
 
     context = work.context
     recover(context.database)
+    if wish.saved is not None:
+        check_saved(context, wish.saved, destination(context.port), wish.tolerance)
     with ExitStack() as open_ones:
         client = _client(context, open_ones)
         bodies = _bodies(context, client)
@@ -208,6 +215,8 @@ def _drawn_up(context: Context, aim: Aim, wish: Wish) -> PushPlan:
     with context.database.writing() as connection:
         draw_up(connection, aim)
         keep_plan_view(connection, aim.destination)
+        if wish.saved is not None:
+            hold_to(connection, wish.saved, wish.tolerance)
         counts = plan_counts(connection)
         return PushPlan(
             destination=aim.destination,

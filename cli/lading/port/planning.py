@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,22 +226,18 @@ def _described(change: Change) -> dict[str, Any]:
     }
 
 
-def narrow(connection: DuckDBPyConnection, allowed: Path, columns: Mapping[str, str]) -> int:
-    """Leave of what is to be done only what the lines of a file name by `columns`; gives how many
-    are left out."""
+def narrow(connection: DuckDBPyConnection, doing: Collection[tuple[str, str, str, str]]) -> None:
+    """Leave of what is to be done only what is named by action, blueprint, identifier and hash."""
+    columns = [list(column) for column in zip(*doing, strict=True)] or [[], [], [], []]
+    names = ("actions", "blueprints", "identifiers", "hashes")
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE allowed AS SELECT * FROM read_json($path, "
-        "format='newline_delimited', columns=$columns)",
-        {"path": str(allowed), "columns": dict(columns)},
-    )
-    return int(
-        connection.execute(
-            """
-            UPDATE lading.planned SET action = 'left out', reason = 'the saved plan has it not'
-            WHERE action IN ('create', 'change', 'delete')
-            AND (action, blueprint, identifier, hash) NOT IN (
-                SELECT (action, blueprint, identifier, hash) FROM allowed
-            )
-            """
-        ).fetchall()[0][0]
+        """
+        UPDATE lading.planned SET action = 'left out', reason = 'the saved plan has it not'
+        WHERE action IN ('create', 'change', 'delete')
+        AND (action, blueprint, identifier, hash) NOT IN (
+            SELECT (unnest($actions::VARCHAR[]), unnest($blueprints::VARCHAR[]),
+                unnest($identifiers::VARCHAR[]), unnest($hashes::VARCHAR[]))
+        )
+        """,
+        dict(zip(names, columns, strict=True)),
     )
