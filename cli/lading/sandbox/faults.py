@@ -39,8 +39,8 @@ class Fault:
     to           where a `redirect` points
     seconds      how long `slow` waits before it answers
     limit        the largest `limit` that `dense` lets through
-    every        which entities of a bulk request a `207` refuses, and which buckets an
-                 `undercount` makes smaller: each n-th
+    every        which entities of a bulk request a `207` refuses or an `unanswered` leaves out
+                 of the answer, and which buckets an `undercount` makes smaller: each n-th
     bucket       how the `starting_at` of the buckets begins that a `left_out` leaves out; "" is
                  any
     """

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from http import HTTPStatus
 from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import unquote
 
-from lading.sandbox.faults import Fault, Faults
-from lading.sandbox.port_blueprints import blueprint_fault
-from lading.sandbox.port_catalog import (
-    UNRESOLVED,
-    Catalog,
-    PortEntity,
-    PortRefusal,
-    Write,
-    shape_fault,
-)
+from lading.sandbox import port_defining, port_deletion, port_finding, port_writing
+from lading.sandbox.faults import Faults
+from lading.sandbox.port_answers import as_json
+from lading.sandbox.port_call import Answer, Call
+from lading.sandbox.port_catalog import Catalog, Write
+from lading.sandbox.port_limits import RateLimit, Window
+from lading.sandbox.port_records import PortEntity, PortRefusal
 from lading.sandbox.server import Request, Response, StandIn, json_response
 
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
-LARGEST_BODY = 1_048_576
-LARGEST_BULK = 20
-LIMIT = 35_000
-PERIOD_SECONDS = 300
-WRITE_SWITCHES = ("upsert", "merge", "create_missing_related_entities", "validation_only")
-WRITE_PARAMETERS = frozenset(
-    (*WRITE_SWITCHES, "run_id", "ocean_info_resync_id", "ocean_info_event_type")
+TOPICS: tuple[Callable[[Call], Answer | None], ...] = (
+    port_defining.answer,
+    port_finding.answer,
+    port_writing.answer,
+    port_deletion.answer,
 )
-Answer = tuple[int, Mapping[str, Any]]
+LARGEST_BODY = 1_048_576
+NO_LIMIT = RateLimit(35_000, 300)
+ORGANISATION = {"id": "org_sandbox", "name": "Sandbox", "featureFlags": ()}
+# What Port notes for an edit by hand is not documented, only that it is no integration's.
+UI_DATASOURCE = "Port UI"
 
 
 def utc_now() -> datetime:
@@ -46,18 +42,22 @@ def utc_now() -> datetime:
 
 
 class PortStandIn:
-    """`POST /v1/auth/access_token`, `/v1/blueprints` and the entities below it.
+    """`POST /v1/auth/access_token`, `/v1/blueprints`, the entities below it, `/v1/organization`.
 
     client_id, client_secret  the credentials that it takes
     now            the clock (aware, UTC); may be set to another one at any time
     token_seconds  how long a token lives; while it does, asking again gives the same one
     reset_as       how `x-ratelimit-reset` is told: seconds since 1970, or seconds from now
+    rate_limit     that many requests are answered in each period, and the rest is a 429; None:
+                   only faults are. May be set at any time
+    doubles        answer numbers as JavaScript does, by their nearest doubles, instead of with
+                   the digits that they came with
     blueprints     by identifier, as they were posted
     entities       by blueprint and identifier; numbers with a fraction are Decimal, as sent
     faults         of its own kinds: `expired` (the token that a request comes with, or is given,
                    is dead), `207` (each n-th entity of a bulk request is refused, n is the
-                   fault's `every`), `unanswered` (each n-th is taken, and stands in neither list
-                   of the answer)
+                   fault's `every`), `unanswered` (each n-th is taken, or deleted by a bulk
+                   deletion, and the answer does not say so)
     """
 
     def __init__(
@@ -68,16 +68,21 @@ class PortStandIn:
         token_seconds: float = 10_800,
         port: int = 0,
         reset_as: Literal["epoch", "seconds"] = "epoch",
+        rate_limit: RateLimit | None = None,
+        doubles: bool = False,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
         self.now = now
         self.token_seconds = token_seconds
         self.reset_as = reset_as
+        self.rate_limit = rate_limit
+        self.doubles = doubles
         self.faults = Faults(own_kinds=("expired", "207", "unanswered"))
         self._catalog = Catalog()
         self.blueprints = self._catalog.blueprints
         self.entities = self._catalog.entities
+        self._window = Window()
         self._one_at_a_time = threading.Lock()
         self._token: tuple[str, datetime] | None = None
         self._token_numbers = count(1)
@@ -109,46 +114,63 @@ class PortStandIn:
         """Kill the token that is out; the next one asked for is another."""
         self._token = None
 
+    def edit(self, blueprint: str, identifier: str, /, **properties: Any) -> PortEntity:
+        """Change properties of an entity as a person does in Port's UI; None clears one.
+
+        Raises:
+            PortRefusal: the entity is not there, or the blueprint does not allow it.
+        """
+        with self._one_at_a_time:
+            self._catalog.entity(blueprint, identifier)
+            body = {"identifier": identifier, "properties": properties}
+            write = Write(upsert=True, merge=True, datasource=UI_DATASOURCE, now=self.now())
+            return self._catalog.upsert(blueprint, body, write)[0]
+
+    def remove(self, blueprint: str, identifier: str) -> None:
+        """Delete an entity as a person does in Port's UI.
+
+        Raises:
+            PortRefusal: the entity is not there, or another one requires it.
+        """
+        with self._one_at_a_time:
+            self._catalog.entity(blueprint, identifier)
+            port_deletion.delete(self._catalog, {(blueprint, identifier)}, with_dependents=False)
+
     def _handle(self, request: Request) -> Response:
         with self._one_at_a_time:
             try:
-                status, data = self._route(request)
+                status, data = self._route(Call(request, self._catalog, self.now()))
             except PortRefusal as refused:
                 return self._error(refused.status, message=refused.message, name=refused.error)
-            return json_response(status, _as_json(data), self._headers())
+            body = as_json(data, doubles=self.doubles)
+            return json_response(status, body, self._headers())
 
-    def _route(self, request: Request) -> Answer:
-        if len(request.body) > LARGEST_BODY:
+    def _route(self, call: Call) -> Answer:
+        asks_for_token = call.route == ("POST", "v1", "auth", "access_token")
+        if not asks_for_token:
+            self._spend()
+        if len(call.request.body) > LARGEST_BODY:
             raise PortRefusal(413, "Request body is too large")
-        match (request.method, *map(unquote, request.path.split("/")[1:])):
-            case ("POST", "v1", "auth", "access_token"):
-                return self._give_token(request)
-        if request.fault is not None and request.fault.kind == "expired":
+        if asks_for_token:
+            return self._give_token(call)
+        if call.request.fault is not None and call.request.fault.kind == "expired":
             self.expire_token()
-        self._admit(request)
-        match (request.method, *map(unquote, request.path.split("/")[1:])):
-            case ("GET", "v1", "blueprints"):
-                return 200, {"ok": True, "blueprints": list(self.blueprints.values())}
-            case ("POST", "v1", "blueprints"):
-                return self._create_blueprint(request)
-            case ("GET", "v1", "blueprints", identifier):
-                return 200, {"ok": True, "blueprint": self._blueprint(identifier)}
-            case ("PATCH", "v1", "blueprints", identifier):
-                return self._change_blueprint(identifier, request)
-            case ("GET", "v1", "blueprints", blueprint, "entities"):
-                return self._list(blueprint)
-            case ("GET", "v1", "blueprints", blueprint, "entities", identifier):
-                return self._show(blueprint, identifier)
-            case ("POST", "v1", "blueprints", blueprint, "entities"):
-                return self._upsert_one(blueprint, request)
-            case ("POST", "v1", "blueprints", blueprint, "entities", "bulk"):
-                return self._upsert_bulk(blueprint, request)
-        raise PortRefusal(404, f"Route {request.method}:{request.path} not found")
+        self._admit(call.request)
+        if call.route == ("GET", "v1", "organization"):
+            return 200, {"ok": True, "organization": ORGANISATION}
+        for answer_of in TOPICS:
+            if answer := answer_of(call):
+                return answer
+        raise PortRefusal(404, f"Route {call.request.method}:{call.request.path} not found")
 
-    def _give_token(self, request: Request) -> Answer:
-        body = _body(request)
-        if not isinstance(body, dict) or body.keys() != {"clientId", "clientSecret"}:
-            raise PortRefusal(422, "body must have clientId and clientSecret, and nothing else")
+    def _spend(self) -> None:
+        """Count a request. Not those for a token: they have a limit of their own."""
+        limit = self.rate_limit
+        if limit is not None and not self._window.take(limit, time.monotonic()):
+            raise PortRefusal(429, "Too many requests")
+
+    def _give_token(self, call: Call) -> Answer:
+        body = call.fields(frozenset(("clientId", "clientSecret")))
         if (body["clientId"], body["clientSecret"]) != (self.client_id, self.client_secret):
             raise PortRefusal(401, "Invalid credentials")
         now = self.now()
@@ -156,7 +178,7 @@ class PortStandIn:
             until = now + timedelta(seconds=self.token_seconds)
             self._token = (f"sandbox-token-{next(self._token_numbers):04d}", until)
         token, until = self._token
-        if request.fault is not None and request.fault.kind == "expired":
+        if call.request.fault is not None and call.request.fault.kind == "expired":
             self.expire_token()
         left = math.floor((until - now).total_seconds())
         return 200, {"ok": True, "accessToken": token, "expiresIn": left, "tokenType": "Bearer"}
@@ -167,102 +189,21 @@ class PortStandIn:
         if not live or self._token is None or given != f"Bearer {self._token[0]}":
             raise PortRefusal(401, "Invalid token" if given else "No authorization header")
 
-    def _blueprint(self, identifier: str) -> dict[str, Any]:
-        if identifier not in self.blueprints:
-            raise PortRefusal(404, f'Blueprint with identifier "{identifier}" was not found')
-        return self.blueprints[identifier]
-
-    def _create_blueprint(self, request: Request) -> Answer:
-        _query(request, frozenset(("create_catalog_page",)))
-        body = _body(request)
-        if fault := blueprint_fault(body):
-            raise PortRefusal(422, fault)
-        if body["identifier"] in self.blueprints:
-            message = f'Blueprint with identifier "{body["identifier"]}" already exists'
-            raise PortRefusal(409, message)
-        self._check_targets(body)
-        self.blueprints[body["identifier"]] = body
-        return 201, {"ok": True, "blueprint": body}
-
-    def _change_blueprint(self, identifier: str, request: Request) -> Answer:
-        old, body = self._blueprint(identifier), _body(request)
-        if fault := blueprint_fault(body, partial=True):
-            raise PortRefusal(422, fault)
-        changed = {**old, **body, "identifier": identifier}
-        self._check_targets(changed)
-        self.blueprints[identifier] = changed
-        return 200, {"ok": True, "blueprint": changed}
-
-    def _check_targets(self, body: Mapping[str, Any]) -> None:
-        for relation in body.get("relations", {}).values():
-            if relation["target"] not in self.blueprints:
-                message = f'Blueprint with identifier "{relation["target"]}" was not found'
-                raise PortRefusal(404, message)
-        for name, mirror in body.get("mirrorProperties", {}).items():
-            if str(mirror.get("path")).split(".")[0] not in body.get("relations", {}):
-                raise PortRefusal(422, f"mirrorProperties/{name}: the path has no relation")
-
-    def _list(self, blueprint: str) -> Answer:
-        self._blueprint(blueprint)
-        held = (each for each in self.entities.values() if each.blueprint == blueprint)
-        return 200, {"ok": True, "entities": [_as_entity(each) for each in held]}
-
-    def _show(self, blueprint: str, identifier: str) -> Answer:
-        self._blueprint(blueprint)
-        if (blueprint, identifier) not in self.entities:
-            raise PortRefusal(404, f'Entity with identifier "{identifier}" was not found')
-        return 200, {"ok": True, "entity": _as_entity(self.entities[blueprint, identifier])}
-
-    def _upsert_one(self, blueprint: str, request: Request) -> Answer:
-        write, body = self._write(blueprint, request), _body(request)
-        if fault := shape_fault(body):
-            raise PortRefusal(422, f"body{fault}")
-        entity, created = self._catalog.upsert(blueprint, body, write)
-        return 201 if created else 200, {"ok": True, "entity": _as_entity(entity)}
-
-    def _upsert_bulk(self, blueprint: str, request: Request) -> Answer:
-        write, body = self._write(blueprint, request), _body(request)
-        if not isinstance(body, dict) or body.keys() != {"entities"}:
-            raise PortRefusal(422, "body must have entities, and nothing else")
-        bodies = body["entities"]
-        if not isinstance(bodies, list) or not 1 <= len(bodies) <= LARGEST_BULK:
-            raise PortRefusal(422, f"body/entities must be an array of 1 to {LARGEST_BULK}")
-        for index, each in enumerate(bodies):
-            if fault := shape_fault(each):
-                raise PortRefusal(422, f"body/entities/{index}{fault}")
-        accepted: list[Mapping[str, Any]] = []
-        errors: list[Mapping[str, Any]] = []
-        for index, each in enumerate(bodies):
-            try:
-                _meet(request.fault, "207", index)
-                entity, created = self._catalog.upsert(blueprint, each, write)
-            except PortRefusal as refused:
-                errors.append(_as_error(index, each["identifier"], refused))
-                continue
-            if not _hits(request.fault, "unanswered", index):
-                told = {"index": index, "identifier": entity.identifier, "created": created}
-                accepted.append(told)
-        whole = len(accepted) == len(bodies)
-        return 200 if whole else 207, {"ok": True, "entities": accepted, "errors": errors}
-
-    def _write(self, blueprint: str, request: Request) -> Write:
-        given = _query(request, WRITE_PARAMETERS)
-        self._blueprint(blueprint)
-        for name in WRITE_SWITCHES:
-            if given.get(name, "false") not in {"true", "false"}:
-                raise PortRefusal(422, f"querystring/{name} must be boolean")
-        switches = {name: given.get(name) == "true" for name in WRITE_SWITCHES}
-        datasource = request.headers.get("user-agent", "")
-        return Write(**switches, datasource=datasource, now=self.now())
-
     def _headers(self) -> dict[str, str]:
-        left = LIMIT - len(self.requests) % LIMIT
+        trace = {"X-Trace-Id": f"sandbox-trace-{next(self._trace_numbers):06d}"}
+        return trace | self._rate_headers(self.rate_limit, time.monotonic())
+
+    def _rate_headers(self, limit: RateLimit | None, now: float) -> dict[str, str]:
+        if limit is None:
+            limit, lifted = NO_LIMIT, NO_LIMIT.seconds
+            left = limit.requests - len(self.requests) % limit.requests
+        else:
+            left, lifted = self._window.left(limit, now), self._window.resets_in(limit, now)
         return {
-            "X-Trace-Id": f"sandbox-trace-{next(self._trace_numbers):06d}",
-            "x-ratelimit-limit": str(LIMIT),
-            "x-ratelimit-period": str(PERIOD_SECONDS),
+            "x-ratelimit-limit": str(limit.requests),
+            "x-ratelimit-period": f"{limit.seconds:g}",
             "x-ratelimit-remaining": str(left),
-            "x-ratelimit-reset": self._reset(PERIOD_SECONDS),
+            "x-ratelimit-reset": self._reset(lifted),
         }
 
     def _reset(self, seconds: float) -> str:
@@ -279,65 +220,10 @@ class PortStandIn:
         name: str | None = None,
     ) -> Response:
         headers = self._headers()
-        if reset is None:
+        if reset is None and self.rate_limit is None:
             del headers["x-ratelimit-reset"]
-        else:
+        elif reset is not None:
             headers |= {"x-ratelimit-remaining": "0", "x-ratelimit-reset": self._reset(reset)}
         refused = PortRefusal(status, message or HTTPStatus(status).phrase, name)
         envelope = {"ok": False, "error": refused.error, "message": refused.message}
         return json_response(status, envelope, headers)
-
-
-def _body(request: Request) -> Any:
-    if "application/json" not in request.headers.get("content-type", ""):
-        raise PortRefusal(422, "content-type must be application/json")
-    try:
-        return json.loads(request.body, parse_float=Decimal, parse_constant=_no_number)
-    except ValueError as error:
-        raise PortRefusal(422, f"body is not JSON: {error}") from error
-
-
-def _no_number(literal: str) -> None:
-    raise ValueError(f"{literal} is no number of JSON")
-
-
-def _query(request: Request, known: frozenset[str]) -> dict[str, str]:
-    given = dict(request.query)
-    unknown = sorted(given.keys() - known)
-    if unknown or len(given) != len(request.query):
-        raise PortRefusal(422, f"querystring must have each of {sorted(known)} at most once")
-    return given
-
-
-def _hits(fault: Fault | None, kind: str, index: int) -> bool:
-    return fault is not None and fault.kind == kind and (index + 1) % fault.every == 0
-
-
-def _meet(fault: Fault | None, kind: str, index: int) -> None:
-    if _hits(fault, kind, index):
-        raise PortRefusal(422, "refused by a fault that is switched on")
-
-
-def _as_error(index: int, identifier: Any, refused: PortRefusal) -> Mapping[str, Any]:
-    return {
-        "index": index,
-        "identifier": identifier if isinstance(identifier, str) else UNRESOLVED,
-        "statusCode": refused.status,
-        "error": refused.error,
-        "message": refused.message,
-    }
-
-
-def _as_entity(entity: PortEntity) -> Mapping[str, Any]:
-    held = asdict(entity)
-    return {
-        **{key: held[key] for key in ("identifier", "blueprint", "title", "icon", "properties")},
-        "team": list(entity.team),
-        "relations": held["relations"],
-        "createdAt": entity.created_at.isoformat(),
-        "updatedAt": entity.updated_at.isoformat(),
-    }
-
-
-def _as_json(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, separators=(",", ":"), default=float).encode()

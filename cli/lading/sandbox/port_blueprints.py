@@ -53,18 +53,28 @@ RELATION_KEYS = frozenset(("target", "required", "many", "title", "description")
 MAPS = ("calculationProperties", "mirrorProperties", "aggregationProperties", "relations")
 
 
-def blueprint_fault(body: object, *, partial: bool = False) -> str | None:
-    """What is wrong with a blueprint's body, if anything; `partial` is a PATCH."""
+def blueprint_fault(body: object, *, required: tuple[str, ...] = REQUIRED) -> str | None:
+    """What is wrong with a blueprint's body, if anything; `required` differs by method."""
     if not isinstance(body, dict):
         return "body must be object"
-    return next(_faults(body, partial=partial), None)
+    return next(_faults(body, required), None)
 
 
-def _faults(body: Mapping[str, Any], *, partial: bool) -> Iterator[str]:
+def change_fault(old: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
+    """Why a blueprint cannot become what a body without fault makes of it, if it cannot."""
+    if body.get("identifier", old["identifier"]) != old["identifier"]:
+        return "body/identifier: the stand-in renames no blueprints"
+    held = old["schema"]["properties"]
+    for name, definition in body.get("schema", {}).get("properties", {}).items():
+        if name in held and definition["type"] != held[name]["type"]:
+            return f"body/schema/properties/{name}: the type of a property cannot be changed"
+    return None
+
+
+def _faults(body: Mapping[str, Any], required: tuple[str, ...]) -> Iterator[str]:
     yield from _unknown("body", body, KEYS)
-    if not partial:
-        missing = (key for key in REQUIRED if key not in body)
-        yield from (f'body must have required property "{key}"' for key in missing)
+    missing = (key for key in required if key not in body)
+    yield from (f'body must have required property "{key}"' for key in missing)
     if "identifier" in body and (fault := blueprint_identifier_fault(body["identifier"])):
         yield f"body/identifier {fault}"
     if "title" in body and not _is_text(body["title"], 1, 100):

@@ -7,71 +7,59 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from lading.sandbox.port_records import PortEntity, PortRefusal
+from lading.sandbox.port_search import matches, query_fault
 from lading.sandbox.port_values import entity_identifier_fault, value_fault
 
 ENTITY_KEYS = frozenset(("identifier", "title", "icon", "team", "properties", "relations"))
-META = {"$identifier": "identifier", "$title": "title"}
 UNRESOLVED = "unknown"
-
-
-class PortRefusal(Exception):
-    """An answer that is not a success: status, short name and message of Port's envelope."""
-
-    def __init__(self, status: int, message: str, error: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.error = error or ERROR_NAMES.get(status, "error")
-
-
-# Of these names only `not_found` is documented; clients have to go by the status.
-ERROR_NAMES = {
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    409: "conflict",
-    413: "payload_too_large",
-    422: "validation_error",
-    429: "too_many_requests",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PortEntity:
-    """An entity as Port holds it. A property that is null is not there.
-
-    datasource              the User-Agent of the request that wrote it last
-    created_at, updated_at  UTC; every write that Port accepts moves `updated_at`
-    """
-
-    blueprint: str
-    identifier: str
-    title: str | None
-    icon: str | None
-    team: tuple[str, ...]
-    properties: Mapping[str, Any]
-    relations: Mapping[str, Any]
-    datasource: str
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """How a request wants its entities written, by its query parameters, and who asks when."""
 
-    upsert: bool
-    merge: bool
-    create_missing_related_entities: bool
-    validation_only: bool
     datasource: str
     now: datetime
+    upsert: bool = False
+    merge: bool = False
+    create_missing_related_entities: bool = False
+    validation_only: bool = False
 
 
 @dataclass(slots=True)
 class Catalog:
     blueprints: dict[str, dict[str, Any]] = field(default_factory=dict)
     entities: dict[tuple[str, str], PortEntity] = field(default_factory=dict)
+
+    def blueprint(self, identifier: str) -> dict[str, Any]:
+        """PortRefusal: it is not there."""
+        if identifier not in self.blueprints:
+            raise PortRefusal(404, f'Blueprint with identifier "{identifier}" was not found')
+        return self.blueprints[identifier]
+
+    def held(self, blueprint: str) -> list[PortEntity]:
+        """The blueprint's entities, in the order in which they were first written."""
+        return [each for each in self.entities.values() if each.blueprint == blueprint]
+
+    def entity(self, blueprint: str, identifier: str) -> PortEntity:
+        """PortRefusal: it or its blueprint is not there."""
+        self.blueprint(blueprint)
+        if (blueprint, identifier) not in self.entities:
+            raise PortRefusal(404, f'Entity with identifier "{identifier}" was not found')
+        return self.entities[blueprint, identifier]
+
+    def define(self, blueprint: dict[str, Any]) -> None:
+        """Put a blueprint in place; its entities lose what it does not define any more."""
+        identifier = blueprint["identifier"]
+        self.blueprints[identifier] = blueprint
+        properties, relations = blueprint["schema"]["properties"], blueprint.get("relations", {})
+        for each in self.held(identifier):
+            self.entities[identifier, each.identifier] = replace(
+                each,
+                properties={k: v for k, v in each.properties.items() if k in properties},
+                relations={k: v for k, v in each.relations.items() if k in relations},
+            )
 
     def upsert(
         self, blueprint: str, body: Mapping[str, Any], write: Write
@@ -168,8 +156,9 @@ class Catalog:
         return found[0]
 
     def _search(self, blueprint: str, query: Mapping[str, Any]) -> list[str]:
-        candidates = (each for each in self.entities.values() if each.blueprint == blueprint)
-        return [each.identifier for each in candidates if _matches(each, query)]
+        if fault := query_fault(query, "the search"):
+            raise PortRefusal(422, fault)
+        return [each.identifier for each in self.held(blueprint) if matches(each, query)]
 
 
 def shape_fault(body: object) -> str | None:
@@ -226,17 +215,6 @@ def _is_search(value: object) -> bool:
         and isinstance(value.get("rules"), list)
         and all(isinstance(rule, dict) for rule in value["rules"])
     )
-
-
-def _matches(entity: PortEntity, query: Mapping[str, Any]) -> bool:
-    if "combinator" in query:
-        matched = [_matches(entity, rule) for rule in query["rules"]]
-        return all(matched) if query["combinator"] == "and" else any(matched)
-    name = str(query.get("property"))
-    held = getattr(entity, META[name]) if name in META else entity.properties.get(name)
-    if query.get("operator") == "=":
-        return bool(held == query.get("value"))
-    raise PortRefusal(422, f'the stand-in does not know the operator "{query.get("operator")}"')
 
 
 def _bare(blueprint: str, identifier: str, write: Write) -> PortEntity:

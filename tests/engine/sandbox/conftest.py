@@ -1,4 +1,4 @@
-"""The Anthropic stand-in with a fixed clock, and a client that walks through its reports."""
+"""The stand-ins with fixed clocks, and clients of theirs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from lading.sandbox.anthropic import API_KEY, AnthropicStandIn
 from lading.sandbox.organisation import Organisation
+from lading.sandbox.port import PortStandIn
 
 NOW = datetime(2026, 3, 20, 15, 30, 20, tzinfo=UTC)
 FIRST_DAY = date(2026, 2, 1)
@@ -94,3 +95,50 @@ def reports() -> Iterator[Reports]:
 def serve() -> Callable[..., AbstractContextManager[Reports]]:
     """Makes a stand-in of the test's own."""
     return serving
+
+
+@dataclass(frozen=True, slots=True)
+class PortDesk:
+    """Port's stand-in, and a client that has a token."""
+
+    stand_in: PortStandIn
+    client: httpx.Client
+
+    def post(self, path: str, body: Any, **params: str) -> httpx.Response:
+        return self.client.post(path, json=body, params=params)
+
+    def bulk(self, *entities: Any, blueprint: str = "usage", **params: str) -> httpx.Response:
+        return self.post(
+            f"/v1/blueprints/{blueprint}/entities/bulk", {"entities": entities}, **params
+        )
+
+    def upsert(
+        self, identifier: str = "e", *, blueprint: str = "usage", merge: str = "true", **rest: Any
+    ) -> None:
+        entity = {"identifier": identifier, **rest}
+        answer = self.bulk(entity, blueprint=blueprint, upsert="true", merge=merge)
+        assert answer.status_code == 200, answer.text
+
+
+@contextmanager
+def serving_port(*blueprints: Any, **options: Any) -> Iterator[PortDesk]:
+    """A stand-in that has the blueprints; the options are its constructor's."""
+    with PortStandIn(**options) as stand_in:
+        with httpx.Client(base_url=stand_in.base_url, trust_env=False) as client:
+            credentials = {
+                "clientId": stand_in.client_id,
+                "clientSecret": stand_in.client_secret,
+            }
+            given = client.post("/v1/auth/access_token", json=credentials).json()
+            client.headers["authorization"] = f"{given['tokenType']} {given['accessToken']}"
+            client.headers["user-agent"] = "port-ocean/lading/9/test/exporter"
+            for blueprint in blueprints:
+                assert client.post("/v1/blueprints", json=blueprint).status_code == 201
+            yield PortDesk(stand_in, client)
+        assert stand_in.failures == []
+
+
+@pytest.fixture
+def serve_port() -> Callable[..., AbstractContextManager[PortDesk]]:
+    """Makes a stand-in of the test's own."""
+    return serving_port

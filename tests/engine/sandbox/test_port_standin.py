@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from lading.sandbox.faults import Fault
 from lading.sandbox.port import CLIENT_ID, CLIENT_SECRET, PortStandIn
+
+if TYPE_CHECKING:
+    from tests.engine.sandbox.conftest import PortDesk
 
 NOW = datetime(2026, 3, 20, 15, 30, tzinfo=UTC)
 CREDENTIALS = {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
@@ -47,37 +50,10 @@ USAGE = {
 DATE = "2026-03-19T00:00:00Z"
 
 
-@dataclass
-class Desk:
-    """The stand-in, and a client that has a token."""
-
-    stand_in: PortStandIn
-    client: httpx.Client
-
-    def post(self, path: str, body: Any, **params: str) -> httpx.Response:
-        return self.client.post(path, json=body, params=params)
-
-    def bulk(self, *entities: Any, blueprint: str = "usage", **params: str) -> httpx.Response:
-        return self.post(
-            f"/v1/blueprints/{blueprint}/entities/bulk", {"entities": entities}, **params
-        )
-
-    def upsert(self, identifier: str = "e", *, merge: str = "true", **rest: Any) -> None:
-        answer = self.bulk({"identifier": identifier, **rest}, upsert="true", merge=merge)
-        assert answer.status_code == 200, answer.text
-
-
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    with PortStandIn(now=lambda: NOW) as stand_in:
-        with httpx.Client(base_url=stand_in.base_url, trust_env=False) as client:
-            given = client.post("/v1/auth/access_token", json=CREDENTIALS).json()
-            client.headers["authorization"] = f"{given['tokenType']} {given['accessToken']}"
-            client.headers["user-agent"] = "port-ocean/lading/9/test/exporter"
-            for blueprint in (TEAM, USAGE):
-                assert client.post("/v1/blueprints", json=blueprint).status_code == 201
-            yield Desk(stand_in, client)
-        assert stand_in.failures == []
+def desk(serve_port: Callable[..., AbstractContextManager[PortDesk]]) -> Iterator[PortDesk]:
+    with serve_port(TEAM, USAGE, now=lambda: NOW) as desk:
+        yield desk
 
 
 @pytest.mark.parametrize(
@@ -92,7 +68,7 @@ def desk() -> Iterator[Desk]:
     ],
 )
 def test_a_token_is_given_for_the_two_right_values_and_nothing_else(
-    desk: Desk, body: Any, status: int
+    desk: PortDesk, body: Any, status: int
 ) -> None:
     answer = desk.post("/v1/auth/access_token", body)
     assert answer.status_code == status
@@ -117,14 +93,14 @@ def test_the_same_token_is_given_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer other", "bearer {}", "{}"])
-def test_other_routes_want_the_live_token_as_a_bearer(desk: Desk, authorization: str) -> None:
+def test_other_routes_want_the_live_token_as_a_bearer(desk: PortDesk, authorization: str) -> None:
     token = desk.client.headers["authorization"].removeprefix("Bearer ")
     headers = {"authorization": authorization.replace("{}", token)}
     assert desk.client.get("/v1/blueprints", headers=headers).status_code == 401
     assert desk.client.get("/v1/blueprints").status_code == 200
 
 
-def test_every_answer_can_be_traced(desk: Desk) -> None:
+def test_every_answer_can_be_traced(desk: PortDesk) -> None:
     good, bad = desk.client.get("/v1/blueprints"), desk.client.get("/v1/nothing")
     assert (good.status_code, bad.status_code) == (200, 404)
     assert good.headers["x-trace-id"] != bad.headers["x-trace-id"]
@@ -140,7 +116,7 @@ def test_every_answer_can_be_traced(desk: Desk) -> None:
     "path",
     ["/v1/auth/access_token", "/v1/blueprints", "/v1/blueprints/usage/entities/bulk", "/v1/x"],
 )
-def test_no_route_takes_more_than_a_mebibyte(desk: Desk, path: str) -> None:
+def test_no_route_takes_more_than_a_mebibyte(desk: PortDesk, path: str) -> None:
     fitting = b'"' + b"x" * (1_048_576 - 2) + b'"'
     for body, is_too_large in ((fitting, False), (fitting + b" ", True)):
         headers = {"content-type": "application/json"}
@@ -166,7 +142,7 @@ def test_no_route_takes_more_than_a_mebibyte(desk: Desk, path: str) -> None:
         (5, False),
     ],
 )
-def test_identifiers_of_blueprints(desk: Desk, identifier: Any, is_good: bool) -> None:
+def test_identifiers_of_blueprints(desk: PortDesk, identifier: Any, is_good: bool) -> None:
     answer = desk.post("/v1/blueprints", {**TEAM, "identifier": identifier})
     assert answer.status_code == (201 if is_good else 422)
 
@@ -195,18 +171,18 @@ def test_identifiers_of_blueprints(desk: Desk, identifier: Any, is_good: bool) -
         ({"identifier": "usage"}, 409),
     ],
 )
-def test_bodies_of_blueprints(desk: Desk, change: dict[str, Any], status: int) -> None:
+def test_bodies_of_blueprints(desk: PortDesk, change: dict[str, Any], status: int) -> None:
     answer = desk.post("/v1/blueprints", {**TEAM, "identifier": "new", **change})
     assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize("missing", ["identifier", "title", "schema"])
-def test_a_blueprint_has_identifier_title_and_schema(desk: Desk, missing: str) -> None:
+def test_a_blueprint_has_identifier_title_and_schema(desk: PortDesk, missing: str) -> None:
     body = {key: value for key, value in {**TEAM, "identifier": "new"}.items() if key != missing}
     assert desk.post("/v1/blueprints", body).status_code == 422
 
 
-def test_blueprints_are_given_one_and_all_and_changed_key_by_key(desk: Desk) -> None:
+def test_blueprints_are_given_one_and_all_and_changed_key_by_key(desk: PortDesk) -> None:
     assert desk.client.get("/v1/blueprints/usage").json()["blueprint"] == USAGE
     assert desk.client.get("/v1/blueprints/absent").status_code == 404
     relations = {"r": {"target": "usage"}}
@@ -230,7 +206,7 @@ def test_blueprints_are_given_one_and_all_and_changed_key_by_key(desk: Desk) -> 
         ({"delete_dependents": "true"}, 422),
     ],
 )
-def test_query_parameters_of_a_bulk(desk: Desk, params: dict[str, str], status: int) -> None:
+def test_query_parameters_of_a_bulk(desk: PortDesk, params: dict[str, str], status: int) -> None:
     answer = desk.bulk({"identifier": "e", "properties": {"date": DATE}}, **params)
     assert answer.status_code == status
 
@@ -247,7 +223,9 @@ def test_query_parameters_of_a_bulk(desk: Desk, params: dict[str, str], status: 
         ([], 422),
     ],
 )
-def test_a_bulk_has_1_to_20_entities_and_nothing_else(desk: Desk, body: Any, status: int) -> None:
+def test_a_bulk_has_1_to_20_entities_and_nothing_else(
+    desk: PortDesk, body: Any, status: int
+) -> None:
     path = "/v1/blueprints/team_like/entities/bulk"
     assert desk.post(path, body, upsert="true").status_code == status
 
@@ -283,7 +261,7 @@ def test_a_bulk_has_1_to_20_entities_and_nothing_else(desk: Desk, body: Any, sta
     ],
 )
 def test_a_wrong_shape_refuses_the_whole_bulk_and_names_the_entity(
-    desk: Desk, entity: Any, is_good: bool
+    desk: PortDesk, entity: Any, is_good: bool
 ) -> None:
     answer = desk.bulk({"identifier": "first"}, entity, blueprint="team_like", upsert="true")
     if is_good:
@@ -334,7 +312,7 @@ def test_a_wrong_shape_refuses_the_whole_bulk_and_names_the_entity(
     ],
 )
 def test_properties_are_checked_against_the_blueprint_entity_by_entity(
-    desk: Desk, properties: dict[str, Any], is_good: bool
+    desk: PortDesk, properties: dict[str, Any], is_good: bool
 ) -> None:
     good = {"identifier": "good", "properties": {"date": DATE}}
     tried = {"identifier": "tried", "properties": {"date": DATE, **properties}}
@@ -351,7 +329,7 @@ def test_properties_are_checked_against_the_blueprint_entity_by_entity(
         assert set(desk.stand_in.entities) == {("usage", "good")}
 
 
-def test_a_required_property_may_stay_as_it_is_but_not_be_missing(desk: Desk) -> None:
+def test_a_required_property_may_stay_as_it_is_but_not_be_missing(desk: PortDesk) -> None:
     assert desk.bulk({"identifier": "e"}, upsert="true").status_code == 207
     desk.upsert(properties={"date": DATE})
     desk.upsert(properties={"tokens": 1})
@@ -361,7 +339,7 @@ def test_a_required_property_may_stay_as_it_is_but_not_be_missing(desk: Desk) ->
     assert cleared.status_code == 207
 
 
-def test_merging_keeps_what_is_absent_and_clears_what_is_null(desk: Desk) -> None:
+def test_merging_keeps_what_is_absent_and_clears_what_is_null(desk: PortDesk) -> None:
     desk.upsert(title="T", team="a", properties={"date": DATE, "tokens": 1, "on": True})
     desk.upsert(properties={"tokens": None, "grade": "a"})
     held = desk.stand_in.entities["usage", "e"]
@@ -369,14 +347,14 @@ def test_merging_keeps_what_is_absent_and_clears_what_is_null(desk: Desk) -> Non
     assert held.properties == {"date": DATE, "on": True, "grade": "a"}
 
 
-def test_without_merging_the_whole_entity_is_overwritten(desk: Desk) -> None:
+def test_without_merging_the_whole_entity_is_overwritten(desk: PortDesk) -> None:
     desk.upsert(title="T", team="a", properties={"date": DATE, "tokens": 1})
     desk.upsert(merge="false", properties={"date": DATE})
     held = desk.stand_in.entities["usage", "e"]
     assert (held.title, held.team, held.properties) == (None, (), {"date": DATE})
 
 
-def test_without_upsert_what_exists_is_a_conflict(desk: Desk) -> None:
+def test_without_upsert_what_exists_is_a_conflict(desk: PortDesk) -> None:
     desk.upsert(properties={"date": DATE})
     told = desk.bulk({"identifier": "e"}, {"identifier": "f", "properties": {"date": DATE}})
     assert told.status_code == 207
@@ -385,7 +363,7 @@ def test_without_upsert_what_exists_is_a_conflict(desk: Desk) -> None:
     assert (single.status_code, single.json()["error"]) == (409, "conflict")
 
 
-def test_validation_only_stores_nothing(desk: Desk) -> None:
+def test_validation_only_stores_nothing(desk: PortDesk) -> None:
     entity = {"identifier": "e", "properties": {"date": DATE}, "relations": {"team": "t"}}
     told = desk.bulk(
         entity, validation_only="true", create_missing_related_entities="true", upsert="true"
@@ -394,7 +372,7 @@ def test_validation_only_stores_nothing(desk: Desk) -> None:
     assert desk.stand_in.entities == {}
 
 
-def test_a_relation_needs_its_target_unless_that_is_to_be_made(desk: Desk) -> None:
+def test_a_relation_needs_its_target_unless_that_is_to_be_made(desk: PortDesk) -> None:
     entity = {
         "identifier": "e",
         "properties": {"date": DATE},
@@ -412,7 +390,9 @@ def test_a_relation_needs_its_target_unless_that_is_to_be_made(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("relations", [{"absent": "t"}, {"team": ["t"]}, {"teams": "t"}], ids=str)
-def test_relations_are_checked_against_the_blueprint(desk: Desk, relations: dict[str, Any]) -> None:
+def test_relations_are_checked_against_the_blueprint(
+    desk: PortDesk, relations: dict[str, Any]
+) -> None:
     entity = {"identifier": "e", "properties": {"date": DATE}, "relations": relations}
     told = desk.bulk(entity, upsert="true", create_missing_related_entities="true").json()
     assert [each["statusCode"] for each in told["errors"]] == [422]
@@ -423,7 +403,7 @@ def _with_mail(mail: str) -> dict[str, Any]:
     return {"combinator": "and", "rules": [rule]}
 
 
-def test_a_search_stands_for_the_one_entity_that_it_finds(desk: Desk) -> None:
+def test_a_search_stands_for_the_one_entity_that_it_finds(desk: PortDesk) -> None:
     desk.upsert("found", properties={"date": DATE, "mail": "a@x.io"})
     told = desk.bulk(
         {"identifier": _with_mail("a@x.io"), "properties": {"tokens": 7}},
@@ -436,7 +416,7 @@ def test_a_search_stands_for_the_one_entity_that_it_finds(desk: Desk) -> None:
     assert desk.stand_in.entities["usage", "found"].properties["tokens"] == 7
 
 
-def test_an_entity_keeps_who_wrote_it_and_when(desk: Desk) -> None:
+def test_an_entity_keeps_who_wrote_it_and_when(desk: PortDesk) -> None:
     desk.upsert(properties={"date": DATE})
     later = NOW + timedelta(hours=1)
     desk.stand_in.now = lambda: later
@@ -446,7 +426,7 @@ def test_an_entity_keeps_who_wrote_it_and_when(desk: Desk) -> None:
     assert (held.datasource, held.created_at, held.updated_at) == ("someone/1", NOW, later)
 
 
-def test_numbers_are_held_as_they_were_sent(desk: Desk) -> None:
+def test_numbers_are_held_as_they_were_sent(desk: PortDesk) -> None:
     body = b'{"entities":[{"identifier":"e","properties":{"date":"%s","tokens":0.123456789}}]}'
     answer = desk.client.post(
         "/v1/blueprints/usage/entities/bulk?upsert=true",
@@ -458,17 +438,17 @@ def test_numbers_are_held_as_they_were_sent(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"entities":[{"identifier":"e","x":NaN}]}', b"\xff"])
-def test_what_is_not_json_is_refused(desk: Desk, body: bytes) -> None:
+def test_what_is_not_json_is_refused(desk: PortDesk, body: bytes) -> None:
     path = "/v1/blueprints/team_like/entities/bulk"
     headers = {"content-type": "application/json"}
     assert desk.client.post(path, content=body, headers=headers).status_code == 422
 
 
-def test_a_blueprint_that_is_not_there_takes_no_entities(desk: Desk) -> None:
+def test_a_blueprint_that_is_not_there_takes_no_entities(desk: PortDesk) -> None:
     assert desk.bulk({"identifier": "e"}, blueprint="absent", upsert="true").status_code == 404
 
 
-def test_single_entities_are_written_and_read(desk: Desk) -> None:
+def test_single_entities_are_written_and_read(desk: PortDesk) -> None:
     body = {"identifier": "a/b", "properties": {"date": DATE, "tokens": 1.5}}
     path = "/v1/blueprints/usage/entities"
     assert desk.post(path, body).status_code == 201
@@ -480,7 +460,7 @@ def test_single_entities_are_written_and_read(desk: Desk) -> None:
     assert desk.client.get(f"{path}/absent").status_code == 404
 
 
-def test_the_fault_207_refuses_each_nth_entity(desk: Desk) -> None:
+def test_the_fault_207_refuses_each_nth_entity(desk: PortDesk) -> None:
     desk.stand_in.faults.add(Fault("207", every=2))
     entities = [{"identifier": str(number)} for number in range(5)]
     told = desk.bulk(*entities, blueprint="team_like", upsert="true")
@@ -489,7 +469,7 @@ def test_the_fault_207_refuses_each_nth_entity(desk: Desk) -> None:
     assert {identifier for _, identifier in desk.stand_in.entities} == {"0", "2", "4"}
 
 
-def test_the_fault_unanswered_takes_each_nth_entity_and_says_nothing(desk: Desk) -> None:
+def test_the_fault_unanswered_takes_each_nth_entity_and_says_nothing(desk: PortDesk) -> None:
     desk.stand_in.faults.add(Fault("unanswered", every=2))
     entities = [{"identifier": str(number)} for number in range(3)]
     told = desk.bulk(*entities, blueprint="team_like", upsert="true")
@@ -499,7 +479,7 @@ def test_the_fault_unanswered_takes_each_nth_entity_and_says_nothing(desk: Desk)
     assert len(desk.stand_in.entities) == 3
 
 
-def test_the_fault_expired_kills_the_token(desk: Desk) -> None:
+def test_the_fault_expired_kills_the_token(desk: PortDesk) -> None:
     desk.stand_in.faults.add(Fault("expired", path="/blueprints"))
     assert desk.client.get("/v1/blueprints").status_code == 401
     assert desk.client.get("/v1/blueprints").status_code == 401
@@ -507,7 +487,7 @@ def test_the_fault_expired_kills_the_token(desk: Desk) -> None:
     assert f"Bearer {token}" != desk.client.headers["authorization"]
 
 
-def test_the_fault_expired_gives_out_a_dead_token(desk: Desk) -> None:
+def test_the_fault_expired_gives_out_a_dead_token(desk: PortDesk) -> None:
     desk.stand_in.faults.add(Fault("expired", path="/access_token"))
     token = desk.post("/v1/auth/access_token", CREDENTIALS).json()["accessToken"]
     desk.client.headers["authorization"] = f"Bearer {token}"
@@ -515,7 +495,7 @@ def test_the_fault_expired_gives_out_a_dead_token(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("reset_as", "least"), [("epoch", 1.7e9), ("seconds", 4.0)])
-def test_a_429_says_when_the_limit_is_lifted(desk: Desk, reset_as: Any, least: float) -> None:
+def test_a_429_says_when_the_limit_is_lifted(desk: PortDesk, reset_as: Any, least: float) -> None:
     desk.stand_in.reset_as = reset_as
     desk.stand_in.faults.add(Fault("429", reset=4))
     answer = desk.client.get("/v1/blueprints")
