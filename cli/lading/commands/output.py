@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -134,6 +134,16 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [_line(headings, widths, right)]
     lines += [_line(row, widths, right) for row in cells]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def counts(
+    of: Sequence[Any], always: Sequence[str], sometimes: Sequence[str]
+) -> tuple[list[str], list[list[object]]]:
+    """Headings and rows of what is counted by blueprint; a count is left out where it is 0 in all
+    of them, unless it is there `always`."""
+    shown = [*always, *(each for each in sometimes if any(getattr(one, each) for one in of))]
+    rows = [[each.blueprint, *(getattr(each, name) for name in shown)] for each in of]
+    return ["blueprint", *(name.replace("_", " ") for name in shown)], rows
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lading.commands.built import show_build
-from lading.commands.output import complain, count, remark, say, table
+from lading.commands.output import complain, count, counts, remark, say, table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from lading.extract.checks import Check
     from lading.extract.plan import Extract, Plan
     from lading.extract.run import Extraction, Outcome
+    from lading.pipeline.context import Context
     from lading.pipeline.findings import CheckResult
-    from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult
 
 SHOWN = 10
+PUSHED = ("created", "changed", "deleted", "unchanged")
+PUSHED_SOMETIMES = ("kept", "refused", "failed", "conflicting", "left_out")
 # What the ids of tests begin with; the other checks are about sources.
 TESTS = ("test.", "unit_test.", "mapping_test.")
 
@@ -138,51 +140,20 @@ def _utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def show_plan(planned: Planned) -> None:
-    """What a push would do, for each blueprint."""
-    _show_blocked(planned.blocked)
-    counts = planned.plan.counts
-    rows = [
-        (
-            each.blueprint,
-            each.create,
-            each.change,
-            each.unchanged,
-            each.unfit,
-            each.conflicting,
-        )
-        for each in counts
-    ]
-    if rows:
-        say(table(["blueprint", "create", "change", "unchanged", "refused", "conflicting"], rows))
-    create = sum(each.create for each in counts)
-    change = sum(each.change for each in counts)
-    unchanged = sum(each.unchanged for each in counts)
-    say(f"Plan: {create:,} to create, {change:,} to change, {unchanged:,} unchanged.")
-
-
 def show_pushed(planned: Planned, result: PushResult) -> None:
-    """What Port took and what it refused, with its reasons."""
-    _show_blocked(planned.blocked)
+    """What Port took, deleted and refused, with its reasons."""
+    from lading.commands.planned import show_blocked
+    from lading.pipeline.planning import too_much
+
+    show_blocked(planned.blocked)
     if result.blueprints:
         say(f"Pushed to Port ({planned.plan.destination}):")
+        headings, rows = counts(result.blueprints, PUSHED, PUSHED_SOMETIMES)
+        say(table(headings, rows))
     else:
         say("Nothing to push: the mappings give no entity.")
-    rows = [
-        (
-            each.blueprint,
-            each.created,
-            each.changed,
-            each.unchanged,
-            each.refused,
-            each.failed,
-            each.conflicting,
-        )
-        for each in result.blueprints
-    ]
-    headings = ["blueprint", "created", "changed", "unchanged", "refused", "failed", "conflicting"]
-    if rows:
-        say(table(headings, rows))
+    if planned.plan.deletes_too_much:
+        complain(too_much(planned.plan), code="deletes_too_much")
     for failure in result.failures[:SHOWN]:
         complain(str(failure), code="push_failed")
     if len(result.failures) > SHOWN:
@@ -190,16 +161,20 @@ def show_pushed(planned: Planned, result: PushResult) -> None:
         remark(f"and {more:,} more: lading query 'FROM lading.refused'")
 
 
+def show_planned_sync(context: Context, extraction: Extraction, planned: Planned) -> None:
+    """What a dry run fetched and built, and what it would push."""
+    from lading.commands.planned import show_plan
+
+    show_extraction(extraction)
+    show_build(planned.nodes)
+    show_plan(context, planned, "text", SHOWN)
+
+
 def show_sync(synced: Synced) -> None:
     """What each step did."""
     show_extraction(synced.extraction)
     show_build(synced.planned.nodes)
     show_pushed(synced.planned, synced.pushed)
-
-
-def _show_blocked(blocked: Sequence[Blocked]) -> None:
-    for each in blocked:
-        complain(f"{each.resource} is not pushed: {each.why}", code="blocked")
 
 
 def show_checks(results: Sequence[CheckResult]) -> None:

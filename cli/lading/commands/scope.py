@@ -27,9 +27,9 @@ def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> da
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta:
-    if value is None:
-        return timedelta(0)
+def _span(ctx: click.Context, param: click.Parameter, value: str | timedelta) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
     from lading.project.spans import read_span
 
     try:
@@ -38,6 +38,19 @@ def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> time
     except ValueError:
         pass
     raise click.BadParameter("write a span like 35d or 12h", ctx, param)
+
+
+def span_option(flag: str, default: timedelta, help: str) -> Callable[[Function], Function]:  # noqa: A002 - click's word
+    """An option that is a span of time, like 35d."""
+    return click.option(
+        flag,
+        cls=Option,
+        metavar="SPAN",
+        default=default,
+        callback=_span,
+        help=help,
+        type=click.UNPROCESSED,
+    )
 
 
 _OPTIONS = (
@@ -62,12 +75,10 @@ _OPTIONS = (
         is_flag=True,
         help="Fetch closed days again.",
     ),
-    click.option(
+    span_option(
         "--recheck",
-        cls=Option,
-        metavar="SPAN",
-        callback=_span,
-        help="Fetch closed days of this span before today again, like 35d.",
+        timedelta(0),
+        "Fetch closed days of this span before today again, like 35d.",
     ),
     click.option(
         "--no-control-totals",

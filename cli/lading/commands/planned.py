@@ -1,0 +1,142 @@
+"""How a plan looks: entity by entity and summed up, as text, JSON and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from lading.commands.output import complain, counts, say, table
+
+if TYPE_CHECKING:
+    from lading.pipeline.context import Context
+    from lading.pipeline.planning import PushPlan
+    from lading.pipeline.steps import Blocked
+    from lading.pipeline.sync import Planned as PlannedPush
+    from lading.port.planned import Planned, PlannedChange
+
+WIDTH = 80
+LONGEST_VALUE = 60
+# Columns that are shown whatever is in them, and those that are where anything is.
+ALWAYS = ("create", "change", "delete", "unchanged")
+SOMETIMES = ("kept", "refused", "unfit", "conflicting", "left_out")
+
+
+def show_plan(context: Context, planned: PlannedPush, output: str, most: int | None) -> None:
+    """The plan, with at most `most` entities for each blueprint and action."""
+    if output == "json":
+        say(as_document(context, planned))
+    elif output == "markdown":
+        say("\n".join(_markdown(context, planned, most)))
+    else:
+        show_blocked(planned.blocked)
+        for line in (*_entities(context, most), *summary(planned.plan)):
+            say(line)
+
+
+def as_document(context: Context, planned: PlannedPush) -> str:
+    """The plan as JSON, every entity in it."""
+    from lading.pipeline.plan_files import document
+
+    return document(context, planned.plan, planned.blocked)
+
+
+def show_blocked(blocked: Sequence[Blocked]) -> None:
+    """The resources that are left out, and why."""
+    for each in blocked:
+        complain(f"{each.resource} is not pushed: {each.why}", code="blocked")
+
+
+def summary(plan: PushPlan) -> Iterator[str]:
+    """The table of counts, and the sentence that sums it up."""
+    headings, rows = counts(plan.counts, ALWAYS, SOMETIMES)
+    if rows:
+        yield table(headings, rows)
+    yield _sentence(plan)
+
+
+def _sentence(plan: PushPlan) -> str:
+    total = {name: sum(getattr(each, name) for each in plan.counts) for name in ALWAYS}
+    said = ", ".join(f"{total[name]:,} to {name}" for name in ALWAYS[:-1])
+    where = "what Port has" if plan.against == "port" else "what was pushed"
+    return f"Plan: {said}, {total['unchanged']:,} unchanged, against {where}."
+
+
+def _rows(context: Context, most: int | None) -> list[Planned]:
+    from lading.port.planned import planned
+
+    with context.database.reading() as connection:
+        return list(planned(connection, most))
+
+
+def _entities(context: Context, most: int | None) -> Iterator[str]:
+    """A line for each entity, and one for each key of it that changes."""
+    rows = _rows(context, most)
+    for blueprint, some in groupby(rows, lambda each: each.blueprint):
+        yield f"{blueprint}:"
+        for action, those in groupby(some, lambda each: each.action):
+            shown = list(those)
+            for each in shown:
+                yield from _entity(each)
+            if most is not None and len(shown) == most:
+                yield f"    … {action}: at most {most} are shown (--limit)"
+        yield ""
+
+
+def _entity(each: Planned) -> Iterator[str]:
+    from textwrap import wrap
+
+    said = each.identifier if each.mark != "!" else f"{each.identifier} ({each.action})"
+    why = f": {each.reason}" if each.reason else ""
+    yield from wrap(
+        f"  {each.mark} {said}{why}",
+        WIDTH,
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    if each.changes:
+        width = max(len(change.path) for change in each.changes)
+        for change in each.changes:
+            yield f"      {change.path:<{width}}  {_values(change)}"
+
+
+def _values(change: PlannedChange) -> str:
+    return f"{_short(change.before)} -> {_short(change.after)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _markdown(context: Context, planned: PlannedPush, most: int | None) -> Iterator[str]:
+    from lading.commands import markdown
+
+    plan = planned.plan
+    yield f"### Plan for Port ({markdown.escaped(plan.destination)})"
+    yield ""
+    yield markdown.escaped(_sentence(plan))
+    headings, rows = counts(plan.counts, ALWAYS, SOMETIMES)
+    if rows:
+        yield from ("", markdown.table(headings, rows))
+    for each in planned.blocked:
+        yield from (
+            "",
+            f"- **{markdown.escaped(each.resource)}** is not pushed: {markdown.escaped(each.why)}",
+        )
+    found = _rows(context, most)
+    if not found:
+        return
+    yield from ("", "<details><summary>Entity by entity</summary>", "")
+    yield markdown.table(
+        ["", "blueprint", "identifier", "what changes, or why"],
+        [(each.action, each.blueprint, each.identifier, _told(each)) for each in found],
+    )
+    if most is not None:
+        yield from ("", f"At most {most} of each blueprint and action are shown.")
+    yield from ("", "</details>")
+
+
+def _told(each: Planned) -> str:
+    changes = [f"{change.path}: {_values(change)}" for change in each.changes]
+    return "\n".join([*([each.reason] if each.reason else []), *changes])
