@@ -122,15 +122,12 @@ def show_bug(error: BaseException) -> None:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns under headings; numbers to the right. Never wrapped: scripts read it too."""
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[cell_text(value) for value in row] for row in rows]
     widths = [
         max(len(heading), *(len(row[column]) for row in cells)) if cells else len(heading)
         for column, heading in enumerate(headings)
     ]
-    right = [
-        bool(cells) and all(_is_number(row[column]) for row in cells)
-        for column in range(len(headings))
-    ]
+    right = numeric_columns(cells, len(headings))
     lines = [_line(headings, widths, right)]
     lines += [_line(row, widths, right) for row in cells]
     return "\n".join(line.rstrip() for line in lines)
@@ -153,7 +150,14 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     )
 
 
-def _cell(value: object) -> str:
+def numeric_columns(cells: Sequence[Sequence[str]], columns: int) -> list[bool]:
+    """Whether each column has numbers, and nothing else but empty cells."""
+    filled = ([row[column] for row in cells if row[column]] for column in range(columns))
+    return [bool(each) and all(map(_is_number, each)) for each in filled]
+
+
+def cell_text(value: object) -> str:
+    """A value as a table has it: nothing for None, a comma for thousands."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return "" if value is None else str(value)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lading import log
 from lading.extract.plan import Landed, Period
 from lading.extract.streams import WIDTHS
+from lading.warehouse.runs import aware, naive
 from lading.warehouse.tables import has_books
 
 if TYPE_CHECKING:
@@ -154,24 +155,25 @@ FROM restated LEFT JOIN moved USING (slice)
 ORDER BY connection, request, starting_at
 """
 
-OF_RUN = """
-WITH slices AS (SELECT * FROM lading.restatements WHERE run_id = $run),
+FOUND = """
+WITH slices AS (SELECT * FROM lading.restatements WHERE {which}),
 sums AS (
-    SELECT connection, stream, request, figure.field AS field,
+    SELECT run_id, connection, stream, request, figure.field AS field,
         sum(figure.after - figure.before) AS moved
-    FROM (SELECT connection, stream, request, unnest(figures) AS figure FROM slices)
-    GROUP BY connection, stream, request, field
+    FROM (SELECT run_id, connection, stream, request, unnest(figures) AS figure FROM slices)
+    GROUP BY run_id, connection, stream, request, field
 ),
 moved AS (
-    SELECT connection, stream, request, list((field, moved) ORDER BY field) AS figures
+    SELECT run_id, connection, stream, request, list((field, moved) ORDER BY field) AS figures
     FROM sums WHERE moved <> 0
-    GROUP BY connection, stream, request
+    GROUP BY run_id, connection, stream, request
 )
-SELECT connection, stream, request::VARCHAR, max(ending_at - starting_at), count(*),
+SELECT run_id, max(restated_at) AS found_at, min(starting_at), max(ending_at),
+    connection, stream, request::VARCHAR, max(ending_at - starting_at), count(*),
     coalesce(any_value(moved.figures), [])
-FROM slices LEFT JOIN moved USING (connection, stream, request)
-GROUP BY connection, stream, request
-ORDER BY connection, stream, request
+FROM slices LEFT JOIN moved USING (run_id, connection, stream, request)
+GROUP BY run_id, connection, stream, request
+ORDER BY max(found_at) OVER (PARTITION BY run_id) DESC, run_id DESC, connection, stream, request
 """
 
 
@@ -207,6 +209,18 @@ class Restated:
     length: timedelta
     slices: int
     moved: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """What a run found restated of one request, when it did, and from the start of the first slice
+    to the end of the last one. Moments are aware and UTC."""
+
+    run_id: str
+    restated_at: datetime
+    starting_at: datetime
+    ending_at: datetime
+    restated: Restated
 
 
 def put_aside(connection: DuckDBPyConnection, stream: str) -> bool:
@@ -252,11 +266,8 @@ def outdated_periods(connection: DuckDBPyConnection) -> Landed:
 def tell_restated(database: Database, run_id: str) -> tuple[Restated, ...]:
     """What landed restated of what the run fetched, a request each; says so in the log."""
     with database.reading() as connection:
-        rows = connection.execute(OF_RUN, {"run": run_id}).fetchall()
-    restated = tuple(
-        Restated(name, stream, request, length, slices, tuple(moved))
-        for name, stream, request, length, slices, moved in rows
-    )
+        found = _found(connection, "run_id = $which", run_id)
+    restated = tuple(each.restated for each in found)
     for each in restated:
         log.info(
             "restated",
@@ -268,6 +279,27 @@ def tell_restated(database: Database, run_id: str) -> tuple[Restated, ...]:
             moved={field: str(moved) for field, moved in each.moved},
         )
     return restated
+
+
+def restated_since(connection: DuckDBPyConnection, moment: datetime) -> tuple[Restatement, ...]:
+    """What was found restated from that moment on; the last run first, a request each."""
+    if not has_books(connection, "restatements"):
+        return ()
+    return _found(connection, "restated_at >= $which", naive(moment))
+
+
+def _found(connection: DuckDBPyConnection, which: str, value: object) -> tuple[Restatement, ...]:
+    rows = connection.execute(FOUND.format(which=which), {"which": value}).fetchall()
+    return tuple(
+        Restatement(
+            run_id,
+            aware(at),
+            aware(start),
+            aware(end),
+            Restated(name, stream, request, length, slices, tuple(moved)),
+        )
+        for run_id, at, start, end, name, stream, request, length, slices, moved in rows
+    )
 
 
 def in_words(restated: Sequence[Restated]) -> str:

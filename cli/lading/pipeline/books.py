@@ -1,4 +1,5 @@
-"""What the books say: past runs, how fresh things are, what is missing, what Port holds."""
+"""What the books say: past runs, how fresh and how final things are, what is missing, what was
+restated, what Port holds and refuses."""
 
 from __future__ import annotations
 
@@ -6,11 +7,21 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import DatabaseError
+from lading.extract.closing import Closing, closings
 from lading.extract.freshness import Standing, freshness, landed_up_to
+from lading.extract.landing import closed_periods
+from lading.extract.restatements import Restatement, restated_since
+from lading.pipeline.standing_in_port import (
+    Held,
+    Refused,
+    held_in_port,
+    refused_by_port,
+)
+from lading.warehouse.runs import aware
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,40 +29,39 @@ if TYPE_CHECKING:
     from lading.extract.plan import Plan
     from lading.pipeline.context import Context
 
+# How far back restatements are told: as far as the reports are known to change.
+RESTATED_WITHIN = timedelta(days=35)
+# An older lading's view lacks the columns that were added since, until the next run makes it anew.
 RUNS = """
-SELECT run_id, command, started_at, seconds, status, requests, failed, retries, records, bytes,
-    entities, refused, error
-FROM lading.run_totals ORDER BY started_at DESC, ended_at DESC NULLS FIRST, run_id DESC LIMIT $most
+SELECT run_id, command, started_at, seconds, status, exit_code, requests, failed, retries, records,
+    bytes, entities, refused, deleted, error
+FROM (
+    SELECT NULL::INTEGER AS exit_code, NULL::BIGINT AS deleted WHERE false
+    UNION ALL BY NAME FROM lading.run_totals
+)
+ORDER BY started_at DESC, ended_at DESC NULLS FIRST, run_id DESC LIMIT $most
 """
 MISSING = """
 SELECT connection, stream, request::VARCHAR, starting_at, ending_at, slices, state, why
 FROM lading.missing_at($now::TIMESTAMP)
 ORDER BY state = 'open', connection, stream, request::VARCHAR, starting_at
 """
-HELD = """
-WITH pushed AS (
-    SELECT destination, blueprint, count(*) AS entities, max(pushed_at) AS pushed_at
-    FROM lading.pushed GROUP BY ALL
-),
-refused AS (
-    SELECT destination, blueprint, count(*) AS refused, arg_max(message, refused_at) AS message
-    FROM lading.refused GROUP BY ALL
-)
-SELECT destination, blueprint, coalesce(entities, 0), pushed_at, coalesce(refused, 0), message
-FROM pushed FULL JOIN refused USING (destination, blueprint)
-ORDER BY destination, blueprint
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run; `requests` counts ranges, `entities` those that Port took, None if none were sent."""
+    """A run; `requests` counts ranges, `entities` those that Port took, `refused` and `deleted`
+    what became of others: None if none were sent, or none to be deleted.
+
+    One that has not ended, or that died, has no `seconds` and no `exit_code`.
+    """
 
     id: str
     command: str
     started_at: datetime
     seconds: float | None
     status: str
+    exit_code: int | None
     requests: int
     failed: int
     retries: int
@@ -59,6 +69,7 @@ class PastRun:
     bytes: int
     entities: int | None
     refused: int | None
+    deleted: int | None
     error: str | None
 
 
@@ -79,26 +90,18 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What Port holds of a blueprint by our books, and what it refuses: how many, and the reason
-    that was given last."""
-
-    destination: str
-    blueprint: str
-    entities: int
-    pushed_at: datetime | None
-    refused: int
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
-    """All of it; the runs from the last one back, what is missing of what is asked for now."""
+    """All of it at the moment `now`; the runs and the restatements from the last one back, what is
+    missing of what is asked for now."""
 
+    now: datetime
     runs: tuple[PastRun, ...]
     freshness: tuple[Standing, ...]
+    closing: tuple[Closing, ...]
     missing: tuple[Missing, ...]
+    restatements: tuple[Restatement, ...]
     held: tuple[Held, ...]
+    refused: tuple[Refused, ...]
 
 
 def status(context: Context, most_runs: int) -> Status:
@@ -112,13 +115,18 @@ def status(context: Context, most_runs: int) -> Status:
     with reading_books(context) as connection:
         runs = connection.execute(RUNS, {"most": most_runs}).fetchall()
         missing = _rows(connection, MISSING, context.now)
-        held = connection.execute(HELD).fetchall()
-        up_to = landed_up_to(connection)
+        up_to, closed = landed_up_to(connection), closed_periods(connection)
+        restatements = restated_since(connection, context.now - RESTATED_WITHIN)
+        held, refused = held_in_port(context, connection), refused_by_port(connection)
     return Status(
+        context.now,
         tuple(_past(*row) for row in runs),
         freshness(planned.extracts, up_to, context.now),
+        closings(planned.extracts, closed, context.now),
         tuple(_missing(widths[row[:3]], *row) for row in missing if row[:3] in widths),
-        tuple(_held(*row) for row in held),
+        restatements,
+        held,
+        refused,
     )
 
 
@@ -154,13 +162,7 @@ def _rows(connection: DuckDBPyConnection, sql: str, now: datetime) -> list[tuple
 
 
 def _past(id_: str, command: str, started_at: datetime, *rest: Any) -> PastRun:
-    return PastRun(id_, command, _aware(started_at), *rest)
-
-
-def _held(
-    destination: str, blueprint: str, entities: int, pushed_at: datetime | None, *rest: Any
-) -> Held:
-    return Held(destination, blueprint, entities, pushed_at and _aware(pushed_at), *rest)
+    return PastRun(id_, command, aware(started_at), *rest)
 
 
 def _missing(
@@ -173,8 +175,4 @@ def _missing(
     *rest: Any,
 ) -> Missing:
     asked = json.loads(request)
-    return Missing(connection, stream, width, asked, _aware(start), _aware(end), *rest)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC)
+    return Missing(connection, stream, width, asked, aware(start), aware(end), *rest)

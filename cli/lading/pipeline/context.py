@@ -164,7 +164,7 @@ class Work:
     """A run that has begun: the only one that writes to its database.
 
     A step that did only part of its work says so in `incomplete`; a push says how many entities
-    Port took and refused.
+    Port took, refused and, where it was asked to, deleted.
     """
 
     context: Context
@@ -172,6 +172,7 @@ class Work:
     incomplete: bool = False
     entities: int | None = None
     refused: int | None = None
+    deleted: int | None = None
 
 
 def open_context(
@@ -353,7 +354,7 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
         with database.writing() as connection:
             prepare(connection, [stream.name for stream in context.streams])
             begin(connection, run)
-        status, error = "failed", None
+        status, error, exit_code = "failed", None, 1
         work = Work(replace(context, database=database) if held else context, run)
         try:
             if is_anything_left(database.spool):
@@ -361,9 +362,13 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
 
                 recover(database)
             yield work
+            exit_code = int(work.incomplete)
             status = "incomplete" if work.incomplete else "done"
         except LadingError as failure:
-            error = failure.message
+            error, exit_code = failure.message, failure.exit_code
+            raise
+        except KeyboardInterrupt as failure:
+            error, exit_code = type(failure).__name__, 130
             raise
         except BaseException as failure:
             error = type(failure).__name__
@@ -379,6 +384,8 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
                     run,
                     status=status,
                     error=error,
+                    exit_code=exit_code,
                     entities=work.entities,
                     refused=work.refused,
+                    deleted=work.deleted,
                 )

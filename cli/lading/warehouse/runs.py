@@ -40,6 +40,11 @@ def naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
+def aware(moment: datetime) -> datetime:
+    """A moment of a TIMESTAMP column, with its zone."""
+    return moment.replace(tzinfo=UTC)
+
+
 @contextmanager
 def only_run(database: Database, run: Run) -> Iterator[None]:
     """Be the only run that writes to this database, from here to the end.
@@ -114,20 +119,24 @@ def end(
     *,
     status: str,
     error: str | None,
+    exit_code: int | None = None,
     entities: int | None = None,
     refused: int | None = None,
+    deleted: int | None = None,
 ) -> None:
-    """Put the run's end on record: `done`, `incomplete` or `failed`, and how many entities Port
-    took and refused if any were sent."""
+    """Put the run's end on record: `done`, `incomplete` or `failed`, the exit code that follows
+    from it, and how many entities Port took, refused and deleted if it was asked to."""
     connection.execute(
-        "UPDATE lading.runs SET ended_at = ?, status = ?, error = ?, entities = ?, refused = ? "
-        "WHERE run_id = ?",
+        "UPDATE lading.runs SET ended_at = ?, status = ?, error = ?, exit_code = ?, entities = ?, "
+        "refused = ?, deleted = ? WHERE run_id = ?",
         [
             naive(datetime.now(UTC)),
             status,
             redact(error) if error else None,
+            exit_code,
             entities,
             refused,
+            deleted,
             run.id,
         ],
     )

@@ -18,8 +18,9 @@ CREATE SCHEMA IF NOT EXISTS raw;
 CREATE SCHEMA IF NOT EXISTS raw_history;
 CREATE SCHEMA IF NOT EXISTS lading;
 
--- One row per invocation of a command that writes. The entities that Port took in it and those
--- that it refused; `looked_through` once unknown fields were looked for in what it landed.
+-- One row per invocation of a command that writes. The entities that Port took in it, those that
+-- it refused and those that it deleted; `looked_through` once unknown fields were looked for in
+-- what it landed.
 CREATE TABLE IF NOT EXISTS lading.runs (
     run_id VARCHAR PRIMARY KEY, command VARCHAR NOT NULL, version VARCHAR NOT NULL,
     started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL, error VARCHAR,
@@ -133,6 +134,13 @@ CREATE TABLE IF NOT EXISTS lading.refused (
 );
 """
 
+# Columns that came later than their tables, which older databases have without them: the table of
+# lading, and the column with its type as it stands in ALTER TABLE. New ones go to the end.
+ADDED_COLUMNS = (
+    ("runs", "exit_code INTEGER"),
+    ("runs", "deleted BIGINT"),
+)
+
 RAW = """
 CREATE TABLE IF NOT EXISTS raw."{stream}" (
     connection VARCHAR NOT NULL, request JSON NOT NULL,
@@ -151,13 +159,16 @@ CREATE TABLE IF NOT EXISTS raw_history."{stream}" (
 
 
 def prepare(connection: DuckDBPyConnection, streams: Iterable[str]) -> None:
-    """Make the tables that are not there yet, with a raw table and its history for each stream.
+    """Make the tables and columns that are not there yet, with a raw table and its history for
+    each stream.
 
     No transaction may be under way. In one of its own all of it is written to the disk at once.
     """
     connection.begin()
     try:
         connection.execute(BOOKKEEPING)
+        for table, column in ADDED_COLUMNS:
+            connection.execute(f"ALTER TABLE lading.{table} ADD COLUMN IF NOT EXISTS {column}")
         connection.execute(VIEWS)
         for stream in sorted(set(streams)):
             connection.execute(RAW.format(stream=stream))

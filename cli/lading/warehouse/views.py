@@ -13,7 +13,7 @@ SELECT r.run_id, r.command, r.started_at, r.ended_at, r.status,
     coalesce(q.requests, 0) AS requests, coalesce(q.failed, 0) AS failed,
     coalesce(q.pages, 0) AS pages, coalesce(q.retries, 0) AS retries,
     coalesce(q.records, 0) AS records, coalesce(q.bytes, 0) AS bytes,
-    r.entities, r.refused, r.error
+    r.entities, r.refused, r.deleted, r.exit_code, r.error
 FROM lading.runs AS r
 LEFT JOIN (
     SELECT run_id, count(*) AS requests, count(*) FILTER (status <> 'landed') AS failed,
