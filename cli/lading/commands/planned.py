@@ -38,7 +38,7 @@ def as_document(context: Context, planned: PlannedPush) -> str:
     """The plan as JSON, every entity in it."""
     from lading.pipeline.plan_files import document
 
-    return document(context, planned.plan, planned.blocked)
+    return document(context, planned.plan, planned.blocked, ())
 
 
 def show_blocked(blocked: Sequence[Blocked]) -> None:

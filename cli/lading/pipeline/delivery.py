@@ -41,6 +41,7 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
             )
     work.incomplete |= not result.ok
     work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
+    work.deleted = result.deleted
     return result
 
 

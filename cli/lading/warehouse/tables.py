@@ -139,6 +139,8 @@ CREATE TABLE IF NOT EXISTS lading.refused (
 ADDED_COLUMNS = (
     ("runs", "exit_code INTEGER"),
     ("runs", "deleted BIGINT"),
+    ("pushed", "seen_at TIMESTAMP"),
+    ("refused", "basis VARCHAR"),
 )
 
 RAW = """
