@@ -36,6 +36,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Sends:
+    """The properties and relations that a resource's entities have, and where the file says so."""
+
+    properties: Mapping[str, Place] = field(default_factory=dict)
+    relations: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One entry of `resources`.
 
@@ -47,6 +55,7 @@ class Resource:
         index: its number in the file, from 0.
         on_duplicate: what is made of two rows with the same identifier that differ.
         blueprint: of all its entities, if it is written out.
+        sends: the names of what they have.
     """
 
     name: str
@@ -59,6 +68,7 @@ class Resource:
     index: int
     on_duplicate: OnDuplicate = "error"
     blueprint: str | None = None
+    sends: Sends = Sends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,14 @@ class _Draft:
             index=self.index,
             on_duplicate=self.written.get("onDuplicate", "error"),
             blueprint=blueprint_name(self.outline),
+            sends=Sends(self._sent("properties"), self._sent("relations")),
         )
+
+    def _sent(self, what: str) -> Mapping[str, Place]:
+        shape = self.outline.shape.get(what)
+        at = (*self.at, "port", "entity", "mappings", what)
+        names = shape if isinstance(shape, dict) else ()
+        return {name: self.document.key_place(*at, name) for name in names}
 
     def has_kind_of(self, kinds: Mapping[str, Kind] | None) -> bool:
         return kinds is None or self.written["kind"] in kinds
