@@ -115,7 +115,7 @@ class _Look:
                 return f"--apply-blueprints adds it, as {each.place} has it"
         path = ".".join((*section, name))
         for difference in plan.differences:
-            if difference.path == path and difference.why:
+            if difference.path == path:
                 return f"{difference.place} has it, but {difference.why}: add it in Port"
         return self._or_correct(plan.file, section, name)
 
