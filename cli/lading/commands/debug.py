@@ -129,7 +129,7 @@ def _anthropic(context: Context, connection: Connection) -> Iterator[Finding]:
 
 
 def _port(context: Context, connection: Connection) -> str:
-    from lading.port.blueprints import read_blueprints
+    from lading.port.blueprint_files import read_blueprints
     from lading.port.client import PortClient
 
     with PortClient(connection) as client:

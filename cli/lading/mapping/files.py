@@ -39,6 +39,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Sends:
+    """The properties and relations that a resource's entities have, and where the file says so."""
+
+    properties: Mapping[str, Place] = field(default_factory=dict)
+    relations: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One entry of `resources`.
 
@@ -52,6 +60,7 @@ class Resource:
         blueprint: of all its entities, if it is written out.
         retention: what becomes of entities from before what the selector asks for.
         copies: the properties that are a key of the row and nothing else, by that key.
+        sends: the names of what they have.
     """
 
     name: str
@@ -66,6 +75,7 @@ class Resource:
     blueprint: str | None = None
     retention: Retention = "keep"
     copies: Mapping[str, str] = field(default_factory=dict)
+    sends: Sends = Sends()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,14 @@ class _Draft:
             blueprint=blueprint_name(self.outline),
             retention=self.written.get("retention", "keep"),
             copies=_copies(self.outline),
+            sends=Sends(self._sent("properties"), self._sent("relations")),
         )
+
+    def _sent(self, what: str) -> Mapping[str, Place]:
+        shape = self.outline.shape.get(what)
+        at = (*self.at, "port", "entity", "mappings", what)
+        names = shape if isinstance(shape, dict) else ()
+        return {name: self.document.key_place(*at, name) for name in names}
 
     def has_kind_of(self, kinds: Mapping[str, Kind] | None) -> bool:
         return kinds is None or self.written["kind"] in kinds

@@ -299,7 +299,7 @@ def _check_resources(
 
 
 def _check_blueprints(project: Project) -> Iterator[Problem]:
-    from lading.port.blueprints import read_blueprints
+    from lading.port.blueprint_files import read_blueprints
 
     try:
         read_blueprints(project.blueprints)

@@ -1,76 +1,36 @@
-"""The project's blueprints: made in Port when they are missing there, never changed."""
+"""Blueprints in Port: made when they are missing there, given what they lack when that is asked
+for, and never changed otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lading import log
-from lading.errors import Place, Problem, UserError
+from lading.errors import RefusedError, UserError
+from lading.port.blueprint_files import Step, read_blueprints, steps
+from lading.port.blueprint_plan import (
+    Addition,
+    BlueprintPlan,
+    blueprint_plans,
+    compared,
+    names_to_ask,
+    not_to_be_had,
+    patch,
+)
 
 if TYPE_CHECKING:
     from lading.port.client import PortClient
     from lading.project.documents import Document
 
-FOLDER = "mappings/blueprints"
-# What a blueprint says about others; it can only be said once those are there.
-LINKS = (
-    "relations",
-    "mirrorProperties",
-    "calculationProperties",
-    "aggregationProperties",
-    "ownership",
-    "teamInheritance",
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
-    """A blueprint of the project, as Port wants it."""
+class Applied:
+    """What was made in Port: blueprints, and what others were given, by blueprint."""
 
-    identifier: str
-    body: Mapping[str, Any]
-    document: Document
-
-    @property
-    def place(self) -> Place:
-        return self.document.place("identifier")
-
-    def targets(self) -> Iterator[tuple[str, Place]]:
-        """The blueprints that it points to, and where it says so."""
-        for key in ("relations", "aggregationProperties"):
-            for name, link in self.body.get(key, {}).items():
-                if isinstance(link, Mapping) and isinstance(link.get("target"), str):
-                    yield link["target"], self.document.place(key, name, "target")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One call that makes blueprints: create one with this body, or add links to a bare one."""
-
-    blueprint: Blueprint
-    body: Mapping[str, Any]
-    creates: bool
-
-
-def read_blueprints(documents: Iterable[Document]) -> Mapping[str, Blueprint]:
-    """The project's blueprints by identifier.
-
-    Raises:
-        UserError: two files hold the same one.
-    """
-    found: dict[str, Blueprint] = {}
-    problems: list[Problem] = []
-    for document in documents:
-        blueprint = Blueprint(str(document.data["identifier"]), document.data, document)
-        first = found.setdefault(blueprint.identifier, blueprint)
-        if first is not blueprint:
-            message = f"the blueprint '{blueprint.identifier}' is in {first.document.file} as well"
-            problems.append(Problem(message, blueprint.place, "keep one of the two files"))
-    if problems:
-        raise UserError(problems=problems)
-    return found
+    created: tuple[str, ...] = ()
+    added: Mapping[str, tuple[Addition, ...]] = field(default_factory=dict)
 
 
 def held_blueprints(client: PortClient, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
@@ -98,78 +58,92 @@ def ensure_blueprints(
             Port nor in the project. Nothing was made.
     """
     declared = read_blueprints(documents)
-    held = {name for name in declared if client.blueprint(name) is not None}
-    absent = {name: each for name, each in declared.items() if name not in held}
-    problems = [
-        *_not_to_be_had(client, declared, needed),
-        *_pointing_nowhere(client, declared, absent.values()),
-    ]
-    if problems:
+    held = held_blueprints(client, names_to_ask(declared, needed))
+    plans = blueprint_plans(declared, held)
+    if problems := tuple(not_to_be_had(plans, held, needed)):
         raise UserError(problems=problems)
-    before(tuple(absent))
-    made: list[str] = []
-    for step in steps(absent):
-        _take(client, step, made)
-    return tuple(made)
+    return apply_blueprints(client, plans, before=before).created
 
 
-def _take(client: PortClient, step: Step, made: list[str]) -> None:
-    name = step.blueprint.identifier
-    if not step.creates:
-        if name in made:
-            client.change_blueprint(name, step.body)
-    elif client.create_blueprint(step.body):
-        made.append(name)
-        log.info("blueprint", f"made the blueprint {name} in Port", blueprint=name)
+def apply_blueprints(
+    client: PortClient,
+    plans: Sequence[BlueprintPlan],
+    *,
+    extend: bool = False,
+    before: Callable[[Sequence[str]], None] = lambda absent: None,
+) -> Applied:
+    """Make the blueprints that Port lacks and, with `extend`, the additions to the others.
+
+    `before` is told which are to be made before the first of them is. What is pointed to comes
+    first. Additions are worked out anew from what Port holds at that moment: what someone changes
+    there after the plan was made stays.
+
+    Raises:
+        ServerError: Port refused one, or was not to be had; those before it are made.
+    """
+    absent = tuple(each.name for each in plans if each.held is None)
+    before(absent)
+    work = _Work(client, extend)
+    for step in steps({each.name: each.blueprint for each in plans if _to_do(each, extend)}):
+        if step.blueprint.identifier in absent:
+            work.make(step)
+        else:
+            work.extend(step)
+    return Applied(tuple(work.made), work.added)
 
 
-def _not_to_be_had(
-    client: PortClient, declared: Mapping[str, Blueprint], needed: Collection[str]
-) -> Iterator[Problem]:
-    for name in sorted(set(needed) - declared.keys()):
-        if client.blueprint(name) is None:
-            yield Problem(
-                f"a mapping makes entities of the blueprint '{name}', which is neither in Port "
-                "nor in the project",
-                hint=f"add {FOLDER}/{name}.yml, make it in Port, or correct the mapping's "
-                "`blueprint`",
-            )
+def _to_do(plan: BlueprintPlan, extend: bool) -> bool:
+    return plan.held is None or (extend and bool(plan.additions))
 
 
-def _pointing_nowhere(
-    client: PortClient, declared: Mapping[str, Blueprint], absent: Iterable[Blueprint]
-) -> Iterator[Problem]:
-    for blueprint in absent:
-        for target, place in blueprint.targets():
-            if target not in declared and client.blueprint(target) is None:
-                message = f"the blueprint '{target}' is neither in Port nor in the project"
-                yield Problem(message, place, hint=f"add {FOLDER}/{target}.yml")
+@dataclass(slots=True)
+class _Work:
+    """The calls, and what came of them. `theirs` were made by someone else meanwhile."""
+
+    client: PortClient
+    extends: bool
+    made: list[str] = field(default_factory=list)
+    theirs: set[str] = field(default_factory=set)
+    added: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
+
+    def make(self, step: Step) -> None:
+        name = step.blueprint.identifier
+        if name in self.theirs:
+            self.extend(step)
+        elif not step.creates:
+            self.client.change_blueprint(name, step.body)
+        elif self.client.create_blueprint(step.body):
+            self.made.append(name)
+            log.info("blueprint", f"made the blueprint {name} in Port", blueprint=name)
+        else:
+            self.theirs.add(name)
+            self.extend(step)
+
+    def extend(self, step: Step) -> None:
+        """Make the additions below the keys of the step's body."""
+        if not self.extends:
+            return
+        name = step.blueprint.identifier
+        held = _whole(name, self.client.blueprint(name))
+        additions = _of_step(step, compared(step.blueprint, held))
+        if not additions:
+            return
+        self.client.change_blueprint(name, patch(held, additions))
+        self.added[name] = (*self.added.get(name, ()), *additions)
+        for each in additions:
+            said = f"added the {each.kind} {each.name} to the blueprint {name} in Port"
+            log.info("blueprint_extended", said, blueprint=name, path=each.path)
 
 
-def steps(absent: Mapping[str, Blueprint]) -> Iterator[Step]:
-    """An order of calls that makes them all: what is pointed to first. In a ring, one is made
-    bare, and gets its links at the end. Pure."""
-    left = dict(absent)
-    bare: list[Blueprint] = []
-    while left:
-        ready = [each for each in left.values() if not _waits_for(each, left)]
-        for blueprint in ready:
-            yield Step(blueprint, blueprint.body, creates=True)
-        if not ready:
-            blueprint = next(iter(left.values()))
-            yield Step(blueprint, _without_links(blueprint.body), creates=True)
-            bare.append(blueprint)
-            ready = [blueprint]
-        for blueprint in ready:
-            del left[blueprint.identifier]
-    for blueprint in bare:
-        links = {key: value for key, value in blueprint.body.items() if key in LINKS}
-        yield Step(blueprint, links, creates=False)
+def _of_step(step: Step, plan: BlueprintPlan) -> tuple[Addition, ...]:
+    return tuple(each for each in plan.additions if each.section[0] in step.body)
 
 
-def _waits_for(blueprint: Blueprint, left: Mapping[str, Blueprint]) -> bool:
-    return any(target in left for target, _ in blueprint.targets())
-
-
-def _without_links(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in body.items() if key not in LINKS}
+def _whole(name: str, held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Port's body, if it is one that a patch can be made of without losing anything."""
+    if held is None:
+        raise RefusedError(f"the blueprint {name} was in Port when the plan was made, and is gone")
+    schema = held.get("schema")
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        raise RefusedError(f"Port's answer about the blueprint {name} has no properties in it")
+    return held

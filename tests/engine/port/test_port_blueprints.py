@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lading.errors import UserError
-from lading.port.blueprints import ensure_blueprints, read_blueprints
+from lading.port.blueprint_files import read_blueprints
+from lading.port.blueprints import ensure_blueprints
 from lading.project.documents import Document, read_document
 from lading.sandbox.faults import Fault
 
