@@ -99,6 +99,34 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
     ]
 
 
+def test_an_older_database_gets_the_columns_that_came_later(database: Database) -> None:
+    make(database)
+    with database.writing() as connection:
+        before = connection.execute("DESCRIBE lading.runs").fetchall()
+        connection.execute(
+            """
+            CREATE TABLE kept AS SELECT * EXCLUDE (exit_code, deleted) FROM lading.runs;
+            DROP VIEW lading.run_totals;
+            DROP TABLE lading.runs;
+            CREATE TABLE lading.runs (
+                run_id VARCHAR PRIMARY KEY, command VARCHAR NOT NULL, version VARCHAR NOT NULL,
+                started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL,
+                error VARCHAR, entities BIGINT, refused BIGINT,
+                looked_through BOOLEAN NOT NULL DEFAULT false
+            );
+            INSERT INTO lading.runs FROM kept
+            """
+        )
+    with database.writing() as connection:
+        for _ in range(2):
+            prepare(connection, [])
+        assert connection.execute("DESCRIBE lading.runs").fetchall() == before
+    with database.reading() as connection:
+        assert connection.execute(
+            "SELECT run_id, exit_code, deleted FROM lading.run_totals"
+        ).fetchall() == [("r1", None, None)]
+
+
 def test_reading_does_not_write(database: Database) -> None:
     make(database)
     before = database.path.read_bytes()

@@ -118,16 +118,17 @@ def test_a_run_is_on_record_from_its_begin_to_its_end(database: Database) -> Non
         prepare(connection, [])
         begin(connection, run)
         begun = connection.execute("FROM lading.runs").fetchall()
-        assert begun == [
-            (run.id, "sync", __version__, started, None, "running", None, None, None, False)
-        ]
+        nothing_yet = (None, "running", None, None, None, False, None, None)
+        assert begun == [(run.id, "sync", __version__, started, *nothing_yet)]
         register("run-secret-0001")
         before = naive(datetime.now(UTC))
-        end(connection, run, status="incomplete", error="the key run-secret-0001 is wrong")
-        ((ended, status, error),) = connection.execute(
-            "SELECT ended_at, status, error FROM lading.runs"
+        told = {"exit_code": 1, "entities": 40, "refused": 2, "deleted": 3}
+        error = "the key run-secret-0001 is wrong"
+        end(connection, run, status="incomplete", error=error, **told)
+        ((ended, *rest),) = connection.execute(
+            "SELECT ended_at, status, error, exit_code, entities, refused, deleted FROM lading.runs"
         ).fetchall()
-    assert (status, error) == ("incomplete", "the key ******** is wrong")
+    assert rest == ["incomplete", "the key ******** is wrong", 1, 40, 2, 3]
     assert before <= ended <= naive(datetime.now(UTC))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from tests.engine.cli.books.conftest import begin_in_february
+from tests.engine.cli.books.conftest import begin_in_february, status_in_json
 
 from lading.pipeline.context import open_context, working
 from lading.project.environment import Environment
@@ -71,16 +71,25 @@ def test_status_right_after_a_sync(synced: Desk) -> None:
         "SELECT count(*), count(*) FILTER (blueprint = 'claude_cost_record') FROM lading.refused"
     )
     assert refused > 0
+    # However long it took: it began at a moment that was made up.
     assert re.search(
-        rf"^  2026-02-05 15:30  sync +incomplete +\d+\.\ds +12 +0 +2 +\d+ +{entities} +{refused}$",
+        rf"^  2026-02-05 15:30  sync +incomplete +1  \S.* +\d+ +{entities} +{refused}\n"
+        r"    12 requests, 2 tried again$",
         done.out,
         re.M,
     )
     assert re.search(r"^  cost_report +ok +2026-02-05 00:00 +0m +1d 12h +3d$", done.out, re.M)
     assert re.search(r"^  claude_code +ok +2026-02-05 15:30 +0m +1d 12h +3d$", done.out, re.M)
-    assert re.search(r"^  cost_report +1d +- .* 3  open +asked for again", done.out, re.M)
+    assert re.search(r"^  cost_report +1d .* 3  open\n    asked for again", done.out, re.M)
+    # What ended by the start of the second, three days before today, is not asked for again.
+    for stream in REPORTS:
+        closed = r"2026-02-01 +2026-02-02  2026-02-06 00:00"
+        assert re.search(rf"^  {stream} +{closed}$", done.out, re.M)
+    assert "\nNothing was restated in the last 35 days.\n" in done.out
+    assert f") holds {entities} of {entities + refused} entities:\n" in done.out
     held = len(synced.held("claude_cost_record"))
-    assert re.search(rf"^  claude_cost_record +{held}  \d{{4}}-\S+ \S+ +{of_cost}", done.out, re.M)
+    figures = rf"{held + of_cost} +{held} +{of_cost} +{of_cost}  2026-02-05 15:30"
+    assert re.search(rf"^  claude_cost_record +{figures}$", done.out, re.M)
 
 
 def test_the_books_have_requests_retries_bytes_and_entities(synced: Desk) -> None:
@@ -101,9 +110,10 @@ def test_the_books_have_requests_retries_bytes_and_entities(synced: Desk) -> Non
 
 
 def test_status_as_json(synced: Desk) -> None:
-    said = json.loads(synced.run("status", "--output", "json").out)
+    said = status_in_json(synced)
     (run,) = said["runs"]
     assert (run["command"], run["status"], run["retries"]) == ("sync", "incomplete", 2)
+    assert (run["exit_code"], run["deleted"]) == (1, None)
     assert run["started_at"] == "2026-02-05T15:30:00Z"
     assert run["requests"] == 12
     assert [each["stream"] for each in said["freshness"]] == STREAMS
@@ -136,6 +146,13 @@ def test_status_as_json(synced: Desk) -> None:
         refused
     )
     assert all(each["message"] for each in said["port"] if each["refused"])
+    assert [
+        (each["stream"], each["closed_up_to"], each["next_day"], each["next_closes_at"])
+        for each in said["closing"]
+    ] == [
+        (each, "2026-02-02T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-06T00:00:00Z")
+        for each in REPORTS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +243,8 @@ def test_a_stream_that_failed_falls_behind_alone(small: Desk) -> None:
     status = small.run("status")
     assert status.code == 1
     assert re.search(r"^  claude_code +never +- +- +1d 12h +3d$", status.out, re.M)
-    assert re.search(r"^  claude_code .* failed +Anthropic answers 403", status.out, re.M)
+    assert re.search(r"^  claude_code .* failed\n    Anthropic answers 403", status.out, re.M)
+    assert re.search(r"^  claude_code +- +2026-02-01  with the next sync$", status.out, re.M)
     assert "Port holds nothing yet." in status.out
     assert [
         name for outcome, name in lines(small.run("test", *OF_SOURCES)) if outcome != "PASS"
@@ -274,5 +292,9 @@ def test_while_a_run_waits_for_the_network(small: Desk) -> None:
     context = open_context(small.root, now=small.now, environment=Environment(small.environment))
     with working(context, "sync"):
         done = small.run("status", "--wait", "0")
-        assert re.search(r"^  2026-02-05 15:30  sync +running +0 ", done.out, re.M), done.err
+        assert re.search(
+            r"^  2026-02-05 15:30  sync +running +0\n    has no end on record: it still",
+            done.out,
+            re.M,
+        ), done.err
         assert re.search(r"^  cost_report +never", done.out, re.M)
