@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lading.commands.output import complain, counts, say, table
+from lading.commands.output import complain, counts, say, show_problems, table
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.pipeline.planning import PushPlan
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned as PlannedPush
+    from lading.port.blueprint_plan import BlueprintPlan
     from lading.port.planned import Planned, PlannedChange
 
 WIDTH = 80
 LONGEST_VALUE = 60
 # Columns that are shown whatever is in them, and those that are where anything is.
 ALWAYS = ("create", "change", "delete", "unchanged")
-SOMETIMES = ("kept", "refused", "unfit", "conflicting", "left_out")
+SOMETIMES = ("kept", "refused", "conflicting", "left_out")
 
 
 def show_plan(context: Context, planned: PlannedPush, output: str, most: int | None) -> None:
@@ -29,22 +30,34 @@ def show_plan(context: Context, planned: PlannedPush, output: str, most: int | N
     elif output == "markdown":
         say("\n".join(_markdown(context, planned, most)))
     else:
+        from lading.commands.blueprint_report import blueprint_lines
+
+        plan = planned.plan
         show_blocked(planned.blocked)
-        for line in (*_entities(context, most), *summary(planned.plan)):
+        show_problems(plan.blueprints.problems)
+        about = blueprint_lines(_known(plan), plan.blueprints.extend)
+        for line in (*about, *_entities(context, most), *summary(plan)):
             say(line)
 
 
 def as_document(context: Context, planned: PlannedPush) -> str:
     """The plan as JSON, every entity in it."""
+    from lading.commands.blueprint_report import blueprint_data
     from lading.pipeline.plan_files import document
 
-    return document(context, planned.plan, planned.blocked, ())
+    return document(context, planned.plan, planned.blocked, blueprint_data(_known(planned.plan)))
+
+
+def _known(plan: PushPlan) -> Sequence[BlueprintPlan]:
+    """Of blueprints nothing is to be said if Port was not asked."""
+    return plan.blueprints.plans if plan.blueprints.asked else ()
 
 
 def show_blocked(blocked: Sequence[Blocked]) -> None:
     """The resources that are left out, and why."""
     for each in blocked:
         complain(f"{each.resource} is not pushed: {each.why}", code="blocked")
+        show_problems(each.problems)
 
 
 def summary(plan: PushPlan) -> Iterator[str]:
@@ -119,6 +132,10 @@ def _markdown(context: Context, planned: PlannedPush, most: int | None) -> Itera
     headings, rows = counts(plan.counts, ALWAYS, SOMETIMES)
     if rows:
         yield from ("", markdown.table(headings, rows))
+    from lading.commands.blueprint_report import blueprint_markdown
+
+    if about := blueprint_markdown(_known(plan), plan.blueprints.extend):
+        yield from ("", *about)
     for each in planned.blocked:
         yield from (
             "",

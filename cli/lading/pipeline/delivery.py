@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lading import log
 from lading.errors import LadingError, ServerError, UserError
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from lading.pipeline.planning import PushPlan
     from lading.port.client import PortClient, UpsertSettings
     from lading.port.tally import PushResult
-    from lading.warehouse.database import Database
 
 
 def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
@@ -46,16 +44,23 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
 
 
 def _make_blueprints(context: Context, planned: PushPlan, client: PortClient) -> None:
-    from lading.port.blueprints import ensure_blueprints
+    """Those that Port lacks, if anything is to be sent; and additions, if they are wanted."""
+    from lading.pipeline.planning import forget_pushed_to
+    from lading.port.blueprints import apply_blueprints, ensure_blueprints
 
+    known = planned.blueprints
     needed = [each.blueprint for each in planned.counts if each.to_send]
-    if needed:
+    if known.asked and known.problems:
+        raise UserError(problems=known.problems)
+    if known.asked and (needed or known.extend):
+        apply_blueprints(client, known.plans, extend=known.extend)
+    elif needed:
         ensure_blueprints(
             client,
             context.project.blueprints,
             needed,
             # First: whatever happens next, what is gone is known to be gone.
-            lambda absent: _forget_pushed(context.database, planned.destination, absent),
+            lambda absent: forget_pushed_to(context.database, planned.destination, absent),
         )
 
 
@@ -67,7 +72,7 @@ def _nothing_sent(planned: PushPlan, error: LadingError) -> PushResult:
         PushCounts(
             blueprint=each.blueprint,
             unchanged=each.unchanged,
-            refused=each.unfit + each.refused,
+            refused=each.refused,
             failed=each.to_do,
             conflicting=each.conflicting,
             kept=each.kept,
@@ -80,23 +85,6 @@ def _nothing_sent(planned: PushPlan, error: LadingError) -> PushResult:
         Failure(each.blueprint, each.to_do, said) for each in planned.counts if each.to_do
     )
     return PushResult(counts, failures)
-
-
-def _forget_pushed(database: Database, destination: str, blueprints: Sequence[str]) -> None:
-    """A blueprint that had to be made has no entities: what was pushed to an older one of its
-    name went with it, and is to be sent again."""
-    from lading.port.ledger import forget_pushed
-
-    if not blueprints:
-        return
-    with database.writing() as connection:
-        gone = forget_pushed(connection, destination, blueprints)
-    if gone:
-        names = ", ".join(blueprints)
-        log.warning(
-            "blueprint_was_gone",
-            f"Port no longer had {names}; the {gone:,} entities pushed to it before go again",
-        )
 
 
 def settings_by_resource(context: Context) -> Mapping[str, UpsertSettings]:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lading import log
 from lading.errors import ServerError
 from lading.pipeline.plan_files import Saved, Tolerance, check_saved, hold_to
+from lading.pipeline.port_blueprints import Body, PortBlueprints, look_at_blueprints
 from lading.pipeline.removing import removals
 from lading.port.order import places, relations_of
 from lading.port.removals import Removals, is_too_much
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from lading.port.ledger import Duplicate, PlanCounts
     from lading.port.order import Place
     from lading.port.planning import Aim
+    from lading.warehouse.database import Database
 
 Against = Literal["pushed", "port"]
-Bodies = Mapping[str, Mapping[str, Any]]
+Bodies = Mapping[str, Body]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class PushPlan:
 
     destination: str
     resources: tuple[str, ...]
+    blueprints: PortBlueprints
     counts: tuple[PlanCounts, ...]
     duplicates: tuple[Duplicate, ...]
     against: Against = "pushed"
@@ -86,7 +89,8 @@ class PushPlan:
 
     @property
     def to_do(self) -> int:
-        return sum(each.to_do for each in self.counts)
+        """How many entities and blueprints would be made, changed or deleted."""
+        return sum(each.to_do for each in self.counts) + self.blueprints.to_do
 
 
 def plan(
@@ -112,9 +116,12 @@ def plan(
         check_saved(context, wish.saved, destination(context.port), wish.tolerance)
     with ExitStack() as open_ones:
         client = _client(context, open_ones)
-        bodies = _bodies(context, client)
+        blueprints = look_at_blueprints(context, client, extend=wish.apply_blueprints)
+        forget_pushed_to(context.database, destination(context.port), blueprints.absent)
         if wish.against == "port":
             _refresh(work, client, prune=wish.prune)
+    blocked = (*blocked, *blueprints.lacking)
+    bodies = blueprints.bodies()
     out = {each.resource for each in blocked}
     aim = _aim(
         context,
@@ -124,9 +131,10 @@ def plan(
         wish,
         removals(context, mapped, blocked, incomplete, relations_of(bodies), prune=wish.prune),
     )
-    planned = _drawn_up(context, aim, wish)
+    planned = _drawn_up(context, aim, wish, blueprints)
     work.incomplete |= bool(planned.duplicates) or planned.deletes_too_much
-    work.incomplete |= any(each.unfit or each.refused for each in planned.counts)
+    work.incomplete |= bool(blueprints.lacking) or bool(blueprints.problems)
+    work.incomplete |= any(each.refused for each in planned.counts)
     _say(context, planned)
     return planned
 
@@ -140,20 +148,21 @@ def _client(context: Context, open_ones: ExitStack) -> PortClient | None:
     return open_ones.enter_context(PortClient(context.port))
 
 
-def _bodies(context: Context, client: PortClient | None) -> Bodies:
-    """The blueprints that the mappings name and the project has: as they are in Port, else as
-    the project's files have them."""
-    from lading.port.blueprints import held_blueprints
+def forget_pushed_to(database: Database, destination: str, blueprints: Sequence[str]) -> None:
+    """A blueprint that is not in Port has no entities: what was pushed to an older one of its
+    name went with it, and is to be sent again."""
+    from lading.port.ledger import forget_pushed
 
-    declared = {str(each.data["identifier"]): each.data for each in context.project.blueprints}
-    named = {each.blueprint for each in context.resources if each.blueprint}
-    if client is None:
-        return declared
-    try:
-        return {**declared, **held_blueprints(client, declared.keys() | named)}
-    except ServerError as error:
-        log.warning("blueprints_unknown", f"Port's blueprints can't be read: {error.message}")
-        return declared
+    if not blueprints:
+        return
+    with database.writing() as connection:
+        gone = forget_pushed(connection, destination, blueprints)
+    if gone:
+        names = ", ".join(blueprints)
+        log.warning(
+            "blueprint_was_gone",
+            f"Port no longer had {names}; the {gone:,} entities pushed to it before go again",
+        )
 
 
 def _refresh(work: Work, client: PortClient | None, *, prune: bool) -> None:
@@ -207,7 +216,7 @@ def _basis(resource: Resource, bodies: Bodies) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _drawn_up(context: Context, aim: Aim, wish: Wish) -> PushPlan:
+def _drawn_up(context: Context, aim: Aim, wish: Wish, blueprints: PortBlueprints) -> PushPlan:
     from lading.port.ledger import duplicates, keep_plan_view, plan_counts
     from lading.port.planning import draw_up
     from lading.port.removals import owned
@@ -221,6 +230,7 @@ def _drawn_up(context: Context, aim: Aim, wish: Wish) -> PushPlan:
         return PushPlan(
             destination=aim.destination,
             resources=tuple(aim.resources),
+            blueprints=blueprints,
             counts=counts,
             duplicates=duplicates(connection),
             against=wish.against,

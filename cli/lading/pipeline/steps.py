@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lading import log
-from lading.errors import UserError, nearest
+from lading.errors import Problem, UserError, nearest
 from lading.extract.plan import EVERYTHING, Scope
 from lading.extract.streams import SNAPSHOT
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A resource that is not pushed, and why."""
+    """A resource that is not pushed, and why; `problems` are about its file."""
 
     resource: str
     why: str
+    problems: tuple[Problem, ...] = ()
 
 
 def plan_extraction(context: Context, scope: Scope = EVERYTHING) -> Plan:

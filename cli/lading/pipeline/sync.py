@@ -74,8 +74,8 @@ def _plan(
     out = blocked(work.context, failed_streams, differing_streams, nodes)
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
-    incomplete = incomplete_streams(work.context, scope)
-    return Planned(nodes, out, plan(work, mapped, out, incomplete, wish))
+    planned = plan(work, mapped, out, incomplete_streams(work.context, scope), wish)
+    return Planned(nodes, (*out, *planned.blueprints.lacking), planned)
 
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN) -> Synced:

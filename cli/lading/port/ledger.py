@@ -58,7 +58,7 @@ def _literal(text: str) -> str:
 class PlanCounts:
     """How many entities of a blueprint are to be created, changed, deleted, left alone.
 
-    refused      what Port has refused as it is, and is not sent again
+    held_back    what Port has refused as it is, and is not sent again
     conflicting  identifiers that several rows give with different content: nothing is sent
     unfit        what Port would refuse, and is not sent
     kept         what the mappings no longer give, and stays in Port
@@ -70,7 +70,7 @@ class PlanCounts:
     change: int = 0
     delete: int = 0
     unchanged: int = 0
-    refused: int = 0
+    held_back: int = 0
     conflicting: int = 0
     unfit: int = 0
     kept: int = 0
@@ -79,6 +79,11 @@ class PlanCounts:
     @property
     def to_send(self) -> int:
         return self.create + self.change
+
+    @property
+    def refused(self) -> int:
+        """What Port refuses, by what it said or surely would say."""
+        return self.held_back + self.unfit
 
     @property
     def to_do(self) -> int:

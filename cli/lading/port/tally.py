@@ -144,7 +144,7 @@ class Tally:
             changed=changed,
             deleted=deleted,
             unchanged=plan.unchanged,
-            refused=refused + plan.unfit + plan.refused,
+            refused=refused + plan.refused,
             failed=self._to_do(plan) - done,
             conflicting=plan.conflicting,
             kept=plan.kept + (0 if self.deletes else plan.delete),

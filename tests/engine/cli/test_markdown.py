@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from lading.commands.markdown import table
 from lading.secrets import register
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 # What Markdown, HTML and tables make something of, and a few letters to make it of.
 TEXT = st.text("ab1 |\\`*_~<>[]()!&;#:-.,/\"'é", max_size=12).map(str.strip)
@@ -19,7 +24,7 @@ def cells(text: str) -> list[list[tuple[str, str]]]:
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
     assert (tokens[0].type, tokens[-1].type) == ("table_open", "table_close")
     rows: list[list[tuple[str, str]]] = []
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if token.type == "tr_open":
             rows.append([])
         elif token.type == "inline":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
+
+import lading.project
 
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import ChangeAnswers
-    from tests.engine.conftest import Desk
+    from tests.engine.conftest import Desk, Variables
 
 
 # Changes an answer's data: the path, its buckets, records or members.
@@ -21,6 +26,18 @@ def begin_in_february(desk: Desk) -> Desk:
     """Have the mappings ask for the first days of February alone."""
     desk.edit("mappings/claude.yml", "2026-01-01", "2026-02-01")
     return desk
+
+
+def status_in_json(
+    desk: Desk, *options: str, environment: Variables | None = None
+) -> dict[str, Any]:
+    """What `status --output json` says, which fits its schema."""
+    done = desk.run("status", "--output", "json", *options, environment=environment)
+    said: dict[str, Any] = json.loads(done.out)
+    schema = Path(lading.project.__file__).parent / "schemas/status.json"
+    validator = Draft202012Validator(json.loads(schema.read_text("utf-8")))
+    assert [each.message for each in validator.iter_errors(said)] == []
+    return said
 
 
 @pytest.fixture

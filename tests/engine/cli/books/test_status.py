@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from jsonschema import Draft202012Validator
-from tests.engine.cli.books.conftest import begin_in_february
+from tests.engine.cli.books.conftest import begin_in_february, status_in_json
 
-import lading.project
 from lading.pipeline.context import open_context, working
 from lading.project.environment import Environment
 from lading.sandbox.faults import Fault
@@ -27,7 +24,6 @@ LISTS = ["workspaces", "api_keys", "users", "organization"]
 STREAMS = [*REPORTS, *LISTS]
 # What has landed is checked, not what models make of it.
 OF_SOURCES = ("--select", "source:claude_platform")
-SCHEMA = Path(lading.project.__file__).parent / "schemas/status.json"
 LINE = re.compile(r"(\d+) of (\d+) ([A-Z]+) ((?:freshness|control totals) of \w+)")
 
 
@@ -65,11 +61,6 @@ def states(status: Done) -> dict[str, tuple[str, int]]:
         each["stream"]: (each["state"], each["behind_seconds"] // 3600)
         for each in json.loads(status.out)["freshness"]
     }
-
-
-def fits(said: dict[str, Any]) -> bool:
-    """Whether a status in JSON is as its schema says."""
-    return Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).is_valid(said)
 
 
 def test_status_right_after_a_sync(synced: Desk) -> None:
@@ -119,7 +110,7 @@ def test_the_books_have_requests_retries_bytes_and_entities(synced: Desk) -> Non
 
 
 def test_status_as_json(synced: Desk) -> None:
-    said = json.loads(synced.run("status", "--output", "json").out)
+    said = status_in_json(synced)
     (run,) = said["runs"]
     assert (run["command"], run["status"], run["retries"]) == ("sync", "incomplete", 2)
     assert (run["exit_code"], run["deleted"]) == (1, None)
@@ -162,7 +153,6 @@ def test_status_as_json(synced: Desk) -> None:
         (each, "2026-02-02T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-06T00:00:00Z")
         for each in REPORTS
     ]
-    assert fits(said)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +244,7 @@ def test_a_stream_that_failed_falls_behind_alone(small: Desk) -> None:
     assert status.code == 1
     assert re.search(r"^  claude_code +never +- +- +1d 12h +3d$", status.out, re.M)
     assert re.search(r"^  claude_code .* failed\n    Anthropic answers 403", status.out, re.M)
-    assert re.search(r"^  claude_code +-  2026-02-01  with the next sync$", status.out, re.M)
+    assert re.search(r"^  claude_code +- +2026-02-01  with the next sync$", status.out, re.M)
     assert "Port holds nothing yet." in status.out
     assert [
         name for outcome, name in lines(small.run("test", *OF_SOURCES)) if outcome != "PASS"
@@ -303,7 +293,7 @@ def test_while_a_run_waits_for_the_network(small: Desk) -> None:
     with working(context, "sync"):
         done = small.run("status", "--wait", "0")
         assert re.search(
-            r"^  2026-02-05 15:30  sync +running +0\n    has no end on record: it still goes on, or",
+            r"^  2026-02-05 15:30  sync +running +0\n    has no end on record: it still",
             done.out,
             re.M,
         ), done.err
