@@ -48,8 +48,8 @@ def places(blueprints: Iterable[str], relations: Relations) -> Mapping[str, Plac
         for name in names
     }
     phases: dict[str, int] = {}
-    # Who reaches fewer is written first; those of one ring reach the same.
-    for name in sorted(names, key=lambda each: len(reach[each])):
+    # Who reaches fewer, itself included, is written first; those of one ring reach the same.
+    for name in sorted(names, key=lambda each: len(reach[each] | {each})):
         before = (
             phases[other]
             for other in reach[name] & phases.keys()

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lading.warehouse.runs import naive
-
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -91,8 +89,8 @@ WITH gone AS (
             WHEN r.kept IS NOT NULL THEN r.kept
             WHEN r.start IS NULL THEN NULL
             WHEN r.period IS NULL THEN $unknown
-            WHEN try_cast(pushed.entity ->> r.period AS TIMESTAMP) IS NULL THEN $unknown
-            WHEN try_cast(pushed.entity ->> r.period AS TIMESTAMP) < r.start THEN $left_window
+            WHEN try_cast(pushed.entity ->> r.period AS TIMESTAMPTZ) IS NULL THEN $unknown
+            WHEN try_cast(pushed.entity ->> r.period AS TIMESTAMPTZ) < r.start THEN $left_window
         END AS why
     FROM lading.pushed AS pushed
     LEFT JOIN lading.planned AS planned USING (blueprint, identifier)
@@ -131,9 +129,10 @@ WHERE action = 'delete' AND blueprint = $target AND identifier IN (
 
 def plan_removals(connection: DuckDBPyConnection, destination: str, removals: Removals) -> None:
     """Put what the mappings no longer give into `lading.planned`, as `delete` or `kept`."""
+    connection.execute("SET TimeZone = 'UTC'")  # of a moment that names no zone
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE removal_resources "
-        "(name VARCHAR, kept VARCHAR, period VARCHAR, start TIMESTAMP)"
+        "(name VARCHAR, kept VARCHAR, period VARCHAR, start TIMESTAMPTZ)"
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE removal_blueprints (name VARCHAR, reason VARCHAR)"
@@ -175,7 +174,7 @@ def _spare(
 def _row(removals: Removals, name: str) -> tuple[object, ...]:
     window = removals.windows.get(name)
     period = window and window.period and f"$.properties.{json.dumps(window.period)}"
-    return name, removals.kept.get(name), period, window and naive(window.start)
+    return name, removals.kept.get(name), period, window and window.start
 
 
 def _fill(connection: DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:

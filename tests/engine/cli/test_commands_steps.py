@@ -139,7 +139,7 @@ def test_plan_sends_nothing(late: Desk) -> None:
     assert rows(late, "lading.pushed") == 0
     planned = rows(late, "lading.plan WHERE action = 'create'")
     assert planned == rows(late, "lading.plan") > 20
-    assert f"Plan: {planned} to create, 0 to change, 0 unchanged." in done.out
+    assert f"Plan: {planned} to create, 0 to change, 0 to delete, 0 unchanged" in done.out
 
 
 def test_push_sends_what_the_plan_says(late: Desk) -> None:
@@ -152,7 +152,8 @@ def test_push_sends_what_the_plan_says(late: Desk) -> None:
     assert late.anthropic.requests == []
     assert set(late.port.entities) == planned
     assert late.run("plan").out.endswith(
-        f"Plan: 0 to create, 0 to change, {len(planned)} unchanged.\n"
+        f"Plan: 0 to create, 0 to change, 0 to delete, {len(planned)} unchanged, "
+        "against what was pushed.\n"
     )
 
 
@@ -198,7 +199,9 @@ def test_push_makes_missing_blueprints_and_leaves_others_alone(late: Desk) -> No
 
 
 def test_a_push_without_any_extraction_says_so(late: Desk) -> None:
-    assert late.run("plan").out == "Plan: 0 to create, 0 to change, 0 unchanged.\n"
+    assert late.run("plan").out == (
+        "Plan: 0 to create, 0 to change, 0 to delete, 0 unchanged, against what was pushed.\n"
+    )
     done = late.run("push")
     assert done.code == 0, done.err
     assert done.out == "Nothing to push: the mappings give no entity.\n"
