@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lading.errors import RetriableError
 from lading.port.held import refresh
 from lading.port.removals import Removals
 from lading.sandbox.faults import Fault
