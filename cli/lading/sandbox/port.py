@@ -25,6 +25,7 @@ from lading.sandbox.port_catalog import (
     Write,
     shape_fault,
 )
+from lading.sandbox.port_integrations import Integrations
 from lading.sandbox.server import Request, Response, StandIn, json_response
 
 CLIENT_ID = "sandbox-client"
@@ -54,6 +55,7 @@ class PortStandIn:
     reset_as       how `x-ratelimit-reset` is told: seconds since 1970, or seconds from now
     blueprints     by identifier, as they were posted
     entities       by blueprint and identifier; numbers with a fraction are Decimal, as sent
+    integrations   `/v1/integration` and what was told of its runs
     faults         of its own kinds: `expired` (the token that a request comes with, or is given,
                    is dead), `207` (each n-th entity of a bulk request is refused, n is the
                    fault's `every`), `unanswered` (each n-th is taken, and stands in neither list
@@ -86,6 +88,7 @@ class PortStandIn:
         self.base_url = self._server.base_url
         self.requests = self._server.requests
         self.failures = self._server.failures
+        self.integrations = Integrations(self.base_url, lambda: self.now())
 
     def start(self) -> Self:
         self._server.start()
@@ -143,6 +146,8 @@ class PortStandIn:
                 return self._upsert_one(blueprint, request)
             case ("POST", "v1", "blueprints", blueprint, "entities", "bulk"):
                 return self._upsert_bulk(blueprint, request)
+            case (_, "v1", "integration", *_) | (_, "ingest", *_):
+                return self.integrations.answer(request)
         raise PortRefusal(404, f"Route {request.method}:{request.path} not found")
 
     def _give_token(self, request: Request) -> Answer:
