@@ -23,14 +23,18 @@ def command(**options: Any) -> int:
     from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.delivery import push
+    from lading.pipeline.port_view import telling_port
     from lading.pipeline.steps import streams_that_differed_last, streams_that_failed_last
     from lading.pipeline.sync import plan_push
 
     context = open_project(options, needs=("port",))
     with reporting(context, "push"), bars() as shown, working(context, "push") as work:
         failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
-        planned = plan_push(work, shown, failed, differing)
-        result = push(work, planned.plan, shown)
+        with telling_port(work) as view:
+            planned = plan_push(work, shown, failed, differing)
+            view.planned(planned.blocked)
+            result = push(work, planned.plan, shown)
+            view.pushed()
     write_results(context, "push", planned.nodes, blocked=planned.blocked)
     show_pushed(planned, result)
     return int(work.incomplete)

@@ -10,6 +10,7 @@ from lading.extract.plan import EVERYTHING, Scope
 from lading.pipeline.building import build
 from lading.pipeline.delivery import PushPlan, plan, push
 from lading.pipeline.entities import map_entities
+from lading.pipeline.port_view import telling_port
 from lading.pipeline.steps import Blocked, blocked, extract
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def plan_push(
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
     """Extract, build, map and push; what fails keeps back what depends on it, and no more."""
-    extraction = extract(work, watcher, scope)
-    planned = plan_push(work, watcher, extraction.failed_streams, extraction.differing_streams)
-    return Synced(extraction, planned, push(work, planned.plan, watcher))
+    with telling_port(work) as view:
+        extraction = extract(work, watcher, scope)
+        planned = plan_push(work, watcher, extraction.failed_streams, extraction.differing_streams)
+        view.planned(planned.blocked, extraction)
+        pushed = push(work, planned.plan, watcher)
+        view.pushed()
+    return Synced(extraction, planned, pushed)
