@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading.commands.options import project_options
+from lading.commands.options import Option, project_options
 from lading.commands.scope import scope_options
+
+if TYPE_CHECKING:
+    from lading.extract.plan import Scope
+    from lading.pipeline.context import Context
 
 
 @click.command("sync", short_help="All of it: fetch, build, map, push.")
+@click.option(
+    "--listen",
+    cls=Option,
+    is_flag=True,
+    help="Go on: sync again whenever a resync is asked for in Port, until a signal.",
+)
+@click.option(
+    "--poll-interval",
+    cls=Option,
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    metavar="SECONDS",
+    help="With --listen: how long to wait between two looks [60].",
+)
 @scope_options
 @project_options
-def command(**options: Any) -> int:
+def command(listen: bool, poll_interval: float, **options: Any) -> int:
     """Extract, build, map and push: what is new at Anthropic, and what changed of it in Port.
 
     A report that fails, or that adds up to something else grouped than ungrouped, keeps what
     depends on it from being pushed; the others go on, and the exit code is 1.
     """
-    from lading.commands.progress import bars
     from lading.commands.project import open_project
-    from lading.commands.report import show_sync
     from lading.commands.scope import read_scope
+
+    scope = read_scope(options)
+
+    def opened() -> Context:
+        return open_project(options, needs=("anthropic", "port"))
+
+    if not listen:
+        return _sync(opened(), scope)
+    from lading.commands import show_failure
+    from lading.pipeline.listening import Listening
+
+    Listening(opened, lambda context: _sync(context, scope), show_failure, poll_interval).run()
+    return 0
+
+
+def _sync(context: Context, scope: Scope) -> int:
+    from lading.commands.progress import bars
+    from lading.commands.report import show_sync
     from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.sync import sync
 
-    scope = read_scope(options)
-    context = open_project(options, needs=("anthropic", "port"))
     with reporting(context, "sync"), bars() as shown, working(context, "sync") as work:
         synced = sync(work, shown, scope)
     write_results(
