@@ -32,7 +32,7 @@ def command(**options: Any) -> int:
         failed, differing = streams_that_failed_last(context), streams_that_differed_last(context)
         with telling_port(work) as view:
             planned = plan_push(work, shown, failed, differing)
-            view.planned(planned.blocked)
+            view.planned(planned.mapped, planned.blocked)
             result = push(work, planned.plan, shown)
             view.pushed()
     write_results(context, "push", planned.nodes, blocked=planned.blocked)

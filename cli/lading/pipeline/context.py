@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lading.extract.plan import Asking
     from lading.extract.streams import Stream
     from lading.mapping.files import MappingFile, Resource
-    from lading.pipeline.entities import Mapped
     from lading.project.cache import Cache
     from lading.project.environment import Environment
     from lading.project.model import Connection, ConnectionType, Project
@@ -165,7 +164,7 @@ class Work:
     """A run that has begun: the only one that writes to its database.
 
     A step that did only part of its work says so in `incomplete`; a push says how many entities
-    Port took and refused. `mapped` is what the mappings made of the models, once they were run.
+    Port took and refused.
     """
 
     context: Context
@@ -173,7 +172,6 @@ class Work:
     incomplete: bool = False
     entities: int | None = None
     refused: int | None = None
-    mapped: tuple[Mapped, ...] = ()
 
 
 def open_context(

@@ -101,8 +101,7 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
         with context.database.writing() as connection:
             _load(stage, connection, resources)
     work.incomplete |= any(each.failed or each.faulty for each in results)
-    work.mapped = tuple(results)
-    return work.mapped
+    return tuple(results)
 
 
 def checks_of(context: Context, resources: Sequence[Resource]) -> Mapping[str, Fitness]:

@@ -17,6 +17,7 @@ from lading.port.metrics import Counts, Resync, Subject, SyncState
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.pipeline.context import Context, Work
+    from lading.pipeline.entities import Mapped
     from lading.pipeline.steps import Blocked
     from lading.port.integration import Integration
     from lading.port.teller import Teller
@@ -94,7 +95,12 @@ class PortView:
         if not self._integration.register(config):
             teller.make("mapping", partial(self._integration.show_mapping, config))
 
-    def planned(self, blocked: Iterable[Blocked], extraction: Extraction | None = None) -> None:
+    def planned(
+        self,
+        mapped: Sequence[Mapped],
+        blocked: Iterable[Blocked],
+        extraction: Extraction | None = None,
+    ) -> None:
         """The mappings were run: say what the rows became, and show some of them."""
         if self._teller is None:
             return
@@ -102,7 +108,7 @@ class PortView:
         not_fetched = _not_fetched(self._context, extraction)
         for name in self._subjects:
             self._counts[name] = Counts(not_fetched=not_fetched[name])
-        for each in self._work.mapped:
+        for each in mapped:
             self._counts[each.resource] = Counts(
                 fetched=each.rows,
                 not_fetched=not_fetched[each.resource],
@@ -113,16 +119,16 @@ class PortView:
             if each.failed or each.faulty:
                 self._failed.add(each.resource)
         self._tell_kinds("syncing")
-        self._show_examples(self._teller)
+        self._show_examples(self._teller, mapped)
 
-    def _show_examples(self, teller: Teller) -> None:
+    def _show_examples(self, teller: Teller, mapped: Sequence[Mapped]) -> None:
         from lading.port.examples import presentable
         from lading.port.shown_mapping import wants_examples
 
         if not wants_examples(self._context.project.mappings):
             return
         by_kind: dict[str, Sequence[str]] = {}
-        for each in self._work.mapped:
+        for each in mapped:
             if each.examples:
                 by_kind.setdefault(each.kind, each.examples)
         for kind, rows in by_kind.items():

@@ -16,6 +16,7 @@ from lading.pipeline.steps import Blocked, blocked, extract
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.pipeline.context import Watcher, Work
+    from lading.pipeline.entities import Mapped
     from lading.port.tally import PushResult
     from lading.transform.build import NodeResult
 
@@ -27,6 +28,7 @@ class Planned:
     nodes: tuple[NodeResult, ...]
     blocked: tuple[Blocked, ...]
     plan: PushPlan
+    mapped: tuple[Mapped, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def plan_push(
     out = blocked(work.context, failed_streams, differing_streams, nodes)
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
-    return Planned(nodes, out, plan(work, mapped))
+    return Planned(nodes, out, plan(work, mapped), mapped)
 
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
@@ -54,7 +56,7 @@ def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Synced:
     with telling_port(work) as view:
         extraction = extract(work, watcher, scope)
         planned = plan_push(work, watcher, extraction.failed_streams, extraction.differing_streams)
-        view.planned(planned.blocked, extraction)
+        view.planned(planned.mapped, planned.blocked, extraction)
         pushed = push(work, planned.plan, watcher)
         view.pushed()
     return Synced(extraction, planned, pushed)

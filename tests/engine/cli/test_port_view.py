@@ -262,6 +262,19 @@ def test_a_log_ingest_that_never_answers_holds_nothing_up(
     assert things.port.integrations.states[-1]["status"] == "completed"
 
 
+def test_what_port_is_slow_to_take_is_left_out_in_the_end(
+    things: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller, "PATIENCE_SECONDS", 0.3)
+    things.port.faults.add(Fault("slow", path="/v1/integration", times=None, seconds=60.0))
+    began = time.monotonic()
+    done = things.run("sync")
+    assert done.code == 0
+    assert time.monotonic() - began < 30
+    assert len(things.port.entities) == 7
+    assert "Port is slow to take what this run tells" in done.err
+
+
 def test_the_token_goes_nowhere_in_the_clear(things: Desk) -> None:
     things.run("push")
     elsewhere = {"ingestUrl": "http://logs.example.org/ingest"}
