@@ -75,7 +75,9 @@ class Session:
         classify: Classify,
         limiter: Limiter,
         retry: RetryPolicy,
+        timeout: float = 120.0,
     ) -> None:
+        """`timeout`: the seconds that each part of an exchange may take; connecting at most 15."""
         import httpx
 
         try:
@@ -86,7 +88,7 @@ class Session:
                 follow_redirects=False,
                 # A proxy of the environment must not see what is meant for this machine.
                 trust_env=not is_loopback(base_url),
-                timeout=httpx.Timeout(120.0, connect=15.0),
+                timeout=httpx.Timeout(timeout, connect=min(timeout, 15.0)),
                 limits=httpx.Limits(max_connections=64),
             )
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,16 +18,20 @@ from lading.secrets import redact
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["text", "json"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+# Gets the level, code, message and fields of each event, not masked, whatever the least level is.
+Listener = Callable[[Level, str, str, Mapping[str, object]], None]
 
 
 @dataclass(slots=True)
 class Sink:
-    """Where the lines go; one for the process, set up by the command line."""
+    """Where the lines go; one for the process, set up by the command line. `listeners` hear of all
+    events besides."""
 
     format: Format = "text"
     level: Level = "info"
     write: Callable[[str], None] | None = None
     fields: dict[str, object] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
 
 
 sink = Sink()
@@ -59,6 +63,8 @@ def error(code: str, message: str, **fields: object) -> None:
 
 
 def _say(level: Level, code: str, message: str, fields: dict[str, object]) -> None:
+    for hear in sink.listeners:
+        hear(level, code, message, fields)
     if LEVELS.index(level) < LEVELS.index(sink.level):
         return
     line = redact(

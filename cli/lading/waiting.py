@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import FrameType, TracebackType
@@ -14,6 +15,52 @@ from typing import Any, TypeVar
 LONGEST_SLEEP = 0.2
 
 T = TypeVar("T")
+
+
+class Stopping:
+    """Within it, a first SIGINT or SIGTERM is a wish to stop after what is under way; a further one
+    is what a second Ctrl-C is without it."""
+
+    def __init__(self) -> None:
+        self.wished = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Stopping:
+        self._before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, self),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, _like_an_interrupt),
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.hear():
+            raise KeyboardInterrupt
+
+    def hear(self) -> bool:
+        """Take a signal as a wish; False if that is known already."""
+        known, self.wished = self.wished, True
+        return not known
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long, or until the wish to stop."""
+        until = time.monotonic() + seconds
+        while not self.wished and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP))
+
+
+def _like_an_interrupt(number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(number, frame)
 
 
 class Interruptions:
@@ -29,7 +76,8 @@ class Interruptions:
 
     def __enter__(self) -> Interruptions:
         in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        handler = signal.getsignal(signal.SIGINT)
+        if in_main and (handler is signal.default_int_handler or isinstance(handler, Stopping)):
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
@@ -45,7 +93,10 @@ class Interruptions:
             self._raise_noted()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._noted += 1
+        if not isinstance(self._before, Stopping):
+            self._noted += 1
+        elif not self._before.hear():
+            self._noted += 2
 
     def _raise_noted(self) -> None:
         if self._noted:

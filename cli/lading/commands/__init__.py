@@ -96,10 +96,11 @@ def invoke(arguments: Sequence[str]) -> int:
         complain(f"error: {error.filename or 'a file'}: {error.strerror or error}", code="files")
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: people get a sentence
-        return _show_failure(error)
+        return show_failure(error)
 
 
-def _show_failure(error: Exception) -> int:
+def show_failure(error: Exception) -> int:
+    """Tell of what ended a command; gives its exit code."""
     # Imported here: help and a command line that is wrong must not pay for it.
     from lading.commands.output import show_bug, show_problems
     from lading.errors import LadingError

@@ -59,7 +59,7 @@ def command(**options: Any) -> int:
 def _findings(context: Context) -> Iterator[Finding]:
     from lading.commands.output import count
     from lading.http import RetryPolicy
-    from lading.pipeline.context import unfit
+    from lading.pipeline.needs import unfit
 
     # Whoever looks for a fault wants to hear of it now.
     once_more = RetryPolicy(tries=2, seconds=30, first_wait=0.5, longest_wait=2)

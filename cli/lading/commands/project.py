@@ -9,7 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lading.pipeline.context import Context, Need
+    from lading.pipeline.context import Context
+    from lading.pipeline.needs import Need
     from lading.warehouse.database import Database
 
 

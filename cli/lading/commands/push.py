@@ -30,13 +30,21 @@ def command(file: str | None, **options: Any) -> int:
     from lading.pipeline.artifacts import reporting, write_results
     from lading.pipeline.context import working
     from lading.pipeline.delivery import push
+    from lading.pipeline.port_view import telling_port
     from lading.pipeline.sync import plan_landed
 
     wish = read_wish(options, file)
     context = open_project(options, needs=("port",))
-    with reporting(context, "push"), bars() as shown, working(context, "push") as work:
+    with (
+        reporting(context, "push"),
+        bars() as shown,
+        working(context, "push") as work,
+        telling_port(work) as view,
+    ):
         planned = plan_landed(work, shown, wish)
+        view.planned(planned.mapped, planned.blocked)
         result = push(work, planned.plan, shown)
+        view.pushed(result.deleted)
     write_results(context, "push", planned.nodes, blocked=planned.blocked)
     show_pushed(planned, result)
     return int(work.incomplete)

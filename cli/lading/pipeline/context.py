@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lading.errors import LadingError, Place, Problem, UserError
 
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
     from lading.extract.plan import Asking
     from lading.extract.streams import Stream
     from lading.mapping.files import MappingFile, Resource
+    from lading.pipeline.needs import Need
+    from lading.port.client import PortClient
     from lading.project.cache import Cache
     from lading.project.environment import Environment
-    from lading.project.model import Connection, ConnectionType, Project
+    from lading.project.model import Connection, Project
     from lading.transform.data_test import DataTest
     from lading.transform.graph import Graph
     from lading.transform.local_files import LocalFile
     from lading.transform.unit_tests import UnitTest
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
-
-
-# A server to talk to, or only the name under which what Port was sent is on record.
-Need = Literal["anthropic", "port", "destination"]
 
 
 class Watcher(Protocol):
@@ -173,6 +171,24 @@ class Work:
     entities: int | None = None
     refused: int | None = None
     deleted: int | None = None
+    _port: PortClient | None = None
+
+    def port_client(self) -> PortClient:
+        """Port, with one token for all that the run asks of it; closed when the run ends.
+
+        Raises:
+            UserError: a setting of the connection is missing or wrong.
+        """
+        from lading.port.client import PortClient
+
+        if self._port is None:
+            self._port = PortClient(self.context.port)
+        return self._port
+
+    def close(self) -> None:
+        """End what was opened for the run."""
+        if self._port is not None:
+            self._port.close()
 
 
 def open_context(
@@ -196,6 +212,7 @@ def open_context(
     Raises:
         UserError: all findings at once, when one of them is an error.
     """
+    from lading.pipeline.needs import unfit
     from lading.project.cache import open_cache
     from lading.project.environment import read_environment
     from lading.project.load import load_project
@@ -307,33 +324,6 @@ def _check_blueprints(project: Project) -> Iterator[Problem]:
         yield from error.problems
 
 
-def unfit(project: Project, need: Need) -> Iterator[Problem]:
-    """What keeps the connections from being used for it, as far as no server is asked."""
-    from lading.project.load import FILE
-
-    kind: ConnectionType = "anthropic" if need == "anthropic" else "port"
-    connections = project.connections_of(kind)
-    if kind == "port" and len(connections) != 1:
-        message = f"there are {len(connections)} connections to Port, and one is needed"
-        hint = "below connections: one entry is called port, or has type: port"
-        yield Problem(message, Place(FILE), hint)
-        return
-    for connection in connections:
-        found = () if need == "destination" else connection.problems()
-        yield from found or _without_destination(connection)
-
-
-def _without_destination(connection: Connection) -> tuple[Problem, ...]:
-    from lading.port.client import destination
-
-    if connection.type == "port":
-        try:
-            destination(connection)
-        except UserError as error:
-            return error.problems
-    return ()
-
-
 @contextmanager
 def working(context: Context, command: str, *, held: bool = False) -> Iterator[Work]:
     """A run of the command: alone with the database, and on record from begin to end.
@@ -361,7 +351,8 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
                 from lading.extract.run import recover
 
                 recover(database)
-            yield work
+            with closing(work):
+                yield work
             exit_code = int(work.incomplete)
             status = "incomplete" if work.incomplete else "done"
         except LadingError as failure:

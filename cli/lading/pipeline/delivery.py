@@ -17,26 +17,25 @@ if TYPE_CHECKING:
 def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     """Make the blueprints that Port lacks, then send what the plan says. If a blueprint can't be
     had nothing is sent, and the result says why."""
-    from lading.port.client import PortClient
     from lading.port.push import Way
     from lading.port.push import push as send
 
     context = work.context
     deletes = not planned.deletes_too_much
     watcher.start("push", sum(each.to_do if deletes else each.to_send for each in planned.counts))
-    with PortClient(context.port) as client:
-        try:
-            _make_blueprints(context, planned, client)
-        except (ServerError, UserError) as error:
-            result = _nothing_sent(planned, error)
-        else:
-            result = send(
-                context.database,
-                work.run,
-                client,
-                Way(settings_by_resource(context), planned.resources, planned.places, deletes),
-                lambda steps: watcher.advance("push", steps),
-            )
+    client = work.port_client()
+    try:
+        _make_blueprints(context, planned, client)
+    except (ServerError, UserError) as error:
+        result = _nothing_sent(planned, error)
+    else:
+        result = send(
+            context.database,
+            work.run,
+            client,
+            Way(settings_by_resource(context), planned.resources, planned.places, deletes),
+            lambda steps: watcher.advance("push", steps),
+        )
     work.incomplete |= not result.ok
     work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
     work.deleted = result.deleted

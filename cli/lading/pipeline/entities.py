@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from lading import log
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 LEAST_TO_MEASURE = 250_000
 # How many rows of a kind of trouble are shown; all are counted.
 SHOWN = 3
+# How many rows of a resource are kept as examples.
+EXAMPLES = 5
 
 
 @dataclass(slots=True)
@@ -52,7 +55,8 @@ class Mapped:
     `failed` says why nothing of the resource is to be pushed; `faulty` counts rows whose
     selector gave neither true nor false, which fails the resource as Port's own engine does,
     while the entities of its other rows are good. `unfit` counts entities that Port would refuse,
-    `lost` rows that gave no entity for want of an identifier, a blueprint or a list.
+    `lost` rows that gave no entity for want of an identifier, a blueprint or a list. `examples` are
+    the first rows, as JSON.
     """
 
     resource: str
@@ -65,6 +69,7 @@ class Mapped:
     lost: int = 0
     failed: str | None = None
     troubles: dict[str, Trouble] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
 
     def note(self, what: str, position: int, message: str, *, is_error: bool = False) -> None:
         """Take down one row's trouble."""
@@ -158,6 +163,8 @@ def _map(
     result = Mapped(resource.name, resource.kind)
     try:
         rows = context.rows(connection, resource)
+        result.examples += islice(rows, EXAMPLES)
+        rows = chain(result.examples, rows)
         for outcome in evaluate(resource, rows, workers, check=check):
             _take(result, resource, outcome, stage)
     except (DatabaseError, MappingError) as error:

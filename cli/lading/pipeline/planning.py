@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from lading import log
-from lading.errors import ServerError
 from lading.pipeline.plan_files import Saved, Tolerance, check_saved, hold_to
 from lading.pipeline.port_blueprints import Body, PortBlueprints, look_at_blueprints
 from lading.pipeline.removing import removals
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from lading.pipeline.context import Context, Work
     from lading.pipeline.entities import Mapped
     from lading.pipeline.steps import Blocked
-    from lading.port.client import PortClient
     from lading.port.ledger import Duplicate, PlanCounts
     from lading.port.order import Place
     from lading.port.planning import Aim
@@ -114,12 +111,11 @@ def plan(
     recover(context.database)
     if wish.saved is not None:
         check_saved(context, wish.saved, destination(context.port), wish.tolerance)
-    with ExitStack() as open_ones:
-        client = _client(context, open_ones)
-        blueprints = look_at_blueprints(context, client, extend=wish.apply_blueprints)
-        forget_pushed_to(context.database, destination(context.port), blueprints.absent)
-        if wish.against == "port":
-            _refresh(work, client, prune=wish.prune)
+    client = None if context.port.problems() else work.port_client()
+    blueprints = look_at_blueprints(context, client, extend=wish.apply_blueprints)
+    forget_pushed_to(context.database, destination(context.port), blueprints.absent)
+    if wish.against == "port":
+        _refresh(work, prune=wish.prune)
     blocked = (*blocked, *blueprints.lacking)
     bodies = blueprints.bodies()
     out = {each.resource for each in blocked}
@@ -139,15 +135,6 @@ def plan(
     return planned
 
 
-def _client(context: Context, open_ones: ExitStack) -> PortClient | None:
-    """Port, if its credentials are set."""
-    from lading.port.client import PortClient
-
-    if context.port.problems():
-        return None
-    return open_ones.enter_context(PortClient(context.port))
-
-
 def forget_pushed_to(database: Database, destination: str, blueprints: Sequence[str]) -> None:
     """A blueprint that is not in Port has no entities: what was pushed to an older one of its
     name went with it, and is to be sent again."""
@@ -165,11 +152,10 @@ def forget_pushed_to(database: Database, destination: str, blueprints: Sequence[
         )
 
 
-def _refresh(work: Work, client: PortClient | None, *, prune: bool) -> None:
+def _refresh(work: Work, *, prune: bool) -> None:
     from lading.port.held import refresh
 
-    if client is None:
-        raise ServerError("Port can't be read without its credentials")
+    client = work.port_client()
     with work.context.database.reading() as connection:
         rows = connection.execute(
             "SELECT blueprint FROM lading.entities UNION SELECT blueprint FROM lading.pushed "

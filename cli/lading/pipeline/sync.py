@@ -11,6 +11,7 @@ from lading.pipeline.building import build
 from lading.pipeline.delivery import push
 from lading.pipeline.entities import map_entities
 from lading.pipeline.planning import PLAIN, PushPlan, Wish, plan
+from lading.pipeline.port_view import telling_port
 from lading.pipeline.removing import incomplete_streams
 from lading.pipeline.steps import (
     Blocked,
@@ -23,6 +24,7 @@ from lading.pipeline.steps import (
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.pipeline.context import Watcher, Work
+    from lading.pipeline.entities import Mapped
     from lading.port.tally import PushResult
     from lading.transform.build import NodeResult
 
@@ -34,6 +36,7 @@ class Planned:
     nodes: tuple[NodeResult, ...]
     blocked: tuple[Blocked, ...]
     plan: PushPlan
+    mapped: tuple[Mapped, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,14 @@ def _plan(
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
     planned = plan(work, mapped, out, incomplete_streams(work.context, scope), wish)
-    return Planned(nodes, (*out, *planned.blueprints.lacking), planned)
+    return Planned(nodes, (*out, *planned.blueprints.lacking), planned, mapped)
 
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN) -> Synced:
-    """Extract, build, map and push."""
-    extraction, planned = plan_sync(work, watcher, scope, wish)
-    return Synced(extraction, planned, push(work, planned.plan, watcher))
+    """Extract, build, map and push, and have Port show it."""
+    with telling_port(work) as view:
+        extraction, planned = plan_sync(work, watcher, scope, wish)
+        view.planned(planned.mapped, planned.blocked, extraction)
+        pushed = push(work, planned.plan, watcher)
+        view.pushed(pushed.deleted)
+    return Synced(extraction, planned, pushed)

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from lading import __version__, log
 from lading.errors import GarbledError, NotFoundError, RefusedError, UnauthorizedError, UserError
-from lading.http import Reply, Session
+from lading.http import Reply, RetryPolicy, Session
 from lading.limiter import Limiter
 from lading.port.answers import (
     CREDENTIALS,
@@ -90,15 +90,24 @@ class PortClient:
     """
 
     def __init__(
-        self, connection: Connection, *, clock: Callable[[], float] = time.monotonic
+        self,
+        connection: Connection,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        retry: RetryPolicy | None = None,
+        timeout: float = 120.0,
+        tokens: TokenKeeper | None = None,
     ) -> None:
+        """`retry` and `timeout` (seconds) stand in for the connection's patience; with the `tokens`
+        of another client, that one's token is used."""
+        self.integration = _integration(connection)
         self.destination = destination(connection)
         self.concurrency = connection.concurrency
         self._credentials = {
             "clientId": connection.value("client_id"),
             "clientSecret": connection.value("client_secret"),
         }
-        self._owner_suffix = OWNER_SUFFIX.format(integration=_integration(connection))
+        self._owner_suffix = OWNER_SUFFIX.format(integration=self.integration)
         agent = f"{OWNER_PREFIX}{__version__}{self._owner_suffix}"
         self._session = Session(
             base_url=connection.value("base_url"),
@@ -109,9 +118,10 @@ class PortClient:
             },
             classify=classify,
             limiter=Limiter(connection.concurrency),
-            retry=connection.retry,
+            retry=retry or connection.retry,
+            timeout=timeout,
         )
-        self._tokens = TokenKeeper(self._ask_for_token, clock)
+        self.tokens = tokens or TokenKeeper(self._ask_for_token, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +153,7 @@ class PortClient:
 
     def check(self) -> None:
         """Ask for a token: raises what is wrong with the credentials or the address."""
-        self._tokens.current()
+        self.tokens.current()
 
     def blueprint(self, identifier: str) -> Mapping[str, Any] | None:
         """A blueprint's body as Port holds it; None if there is none."""
@@ -272,6 +282,20 @@ class PortClient:
                 raise GarbledError(f"Port gives the same page of {path} again and again")
             cursor = page.next
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        parse: Callable[[Reply], T],
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Any other request with the token and a JSON body; `path` may be a whole address that Port
+        gave out."""
+        content = None if body is None else json.dumps(body).encode()
+        return self._send(method, path, parse=parse, content=content, headers=headers)
+
     def _send(
         self,
         method: str,
@@ -280,18 +304,23 @@ class PortClient:
         parse: Callable[[Reply], T],
         params: Sequence[tuple[str, str]] = (),
         content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> T:
         def attempt(authorization: str) -> T:
-            headers = {"authorization": authorization}
             return self._session.send(
-                method, path, parse=parse, params=params, content=content, headers=headers
+                method,
+                path,
+                parse=parse,
+                params=params,
+                content=content,
+                headers={**(headers or {}), "authorization": authorization},
             )
 
-        token = self._tokens.current()
+        token = self.tokens.current()
         try:
             return attempt(token.authorization)
         except UnauthorizedError:
-            token = self._tokens.instead_of(token)
+            token = self.tokens.instead_of(token)
         try:
             return attempt(token.authorization)
         except UnauthorizedError as again:

@@ -17,6 +17,7 @@ from lading.sandbox.faults import Faults
 from lading.sandbox.port_answers import as_json
 from lading.sandbox.port_call import Answer, Call
 from lading.sandbox.port_catalog import Catalog, Write
+from lading.sandbox.port_integrations import Integrations
 from lading.sandbox.port_limits import RateLimit, Window
 from lading.sandbox.port_records import PortEntity, PortRefusal
 from lading.sandbox.server import Request, Response, StandIn, json_response
@@ -54,6 +55,7 @@ class PortStandIn:
                    the digits that they came with
     blueprints     by identifier, as they were posted
     entities       by blueprint and identifier; numbers with a fraction are Decimal, as sent
+    integrations   `/v1/integration` and what was told of its runs
     faults         of its own kinds: `expired` (the token that a request comes with, or is given,
                    is dead), `207` (each n-th entity of a bulk request is refused, n is the
                    fault's `every`), `unanswered` (each n-th is taken, or deleted by a bulk
@@ -91,6 +93,7 @@ class PortStandIn:
         self.base_url = self._server.base_url
         self.requests = self._server.requests
         self.failures = self._server.failures
+        self.integrations = Integrations(self.base_url, lambda: self.now())
 
     def start(self) -> Self:
         self._server.start()
@@ -158,6 +161,8 @@ class PortStandIn:
         self._admit(call.request)
         if call.route == ("GET", "v1", "organization"):
             return 200, {"ok": True, "organization": ORGANISATION}
+        if call.route[1:3] == ("v1", "integration") or call.route[1:2] == ("ingest",):
+            return self.integrations.answer(call.request)
         for answer_of in TOPICS:
             if answer := answer_of(call):
                 return answer
