@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +171,13 @@ class Work:
     entities: int | None = None
     refused: int | None = None
     deleted: int | None = None
+    # What Port said of blueprints in this run, by name; None where it has none.
+    held_blueprints: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
     _port: PortClient | None = None
+
+    def port_if_known(self) -> PortClient | None:
+        """Port, if its credentials are set."""
+        return None if self.context.port.problems() else self.port_client()
 
     def port_client(self) -> PortClient:
         """Port, with one token for all that the run asks of it; closed when the run ends.

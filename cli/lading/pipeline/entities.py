@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from lading import log
-from lading.errors import DatabaseError, MappingError, ServerError
+from lading.errors import DatabaseError, MappingError
 from lading.port.batches import too_large
 from lading.secrets import redact
 
@@ -89,7 +89,7 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     skipped = frozenset(blocked)
     resources = [each for each in context.resources if each.name not in skipped]
     watcher.start("mappings", len(resources))
-    checks = checks_of(context, resources)
+    checks = checks_of(work, resources)
     results = []
     with Workers(context.project.target.threads) as workers, EntityStage() as stage:
         with context.database.reading() as connection:
@@ -105,36 +105,22 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     return tuple(results)
 
 
-def checks_of(context: Context, resources: Sequence[Resource]) -> Mapping[str, Fitness]:
-    """The check of each resource's entities, by the blueprints of the project; by those in Port
-    where the project has none and Port can be asked."""
+def checks_of(work: Work, resources: Sequence[Resource]) -> Mapping[str, Fitness]:
+    """The check of each resource's entities: by the blueprints in Port, if it can be asked; by
+    those of the project where Port has none."""
     from lading.mapping.fitness import Fitness
+    from lading.pipeline.port_blueprints import ask_for_blueprints
 
+    context = work.context
     bodies = {str(each.data["identifier"]): each.data for each in context.project.blueprints}
-    missing = {each.blueprint for each in resources if each.blueprint} - bodies.keys()
-    known = {**_held(context, missing), **bodies}
+    named = {each.blueprint for each in resources if each.blueprint}
+    known = {**bodies, **(ask_for_blueprints(work, named) or {})}
     merge = {
         resource.name: mapping.settings.merge
         for mapping in context.mappings
         for resource in mapping.resources
     }
     return {each.name: Fitness(known.get, merge[each.name]) for each in resources}
-
-
-def _held(context: Context, names: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
-    from lading.port.blueprints import held_blueprints
-    from lading.port.client import PortClient
-
-    wanted = sorted(names)
-    if not wanted or context.port.problems():
-        return {}
-    try:
-        with PortClient(context.port) as client:
-            return held_blueprints(client, wanted)
-    except ServerError as error:
-        said = f"entities of {', '.join(wanted)} are not checked by their blueprint: {error}"
-        log.warning("blueprint_unknown", said)
-        return {}
 
 
 def _load(

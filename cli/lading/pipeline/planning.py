@@ -111,8 +111,7 @@ def plan(
     recover(context.database)
     if wish.saved is not None:
         check_saved(context, wish.saved, destination(context.port), wish.tolerance)
-    client = None if context.port.problems() else work.port_client()
-    blueprints = look_at_blueprints(context, client, extend=wish.apply_blueprints)
+    blueprints = look_at_blueprints(work, extend=wish.apply_blueprints)
     forget_pushed_to(context.database, destination(context.port), blueprints.absent)
     if wish.against == "port":
         _refresh(work, prune=wish.prune)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,8 @@ from lading.errors import Problem, ServerError
 from lading.pipeline.steps import Blocked
 
 if TYPE_CHECKING:
-    from lading.pipeline.context import Context
+    from lading.pipeline.context import Context, Work
     from lading.port.blueprint_plan import BlueprintPlan
-    from lading.port.client import PortClient
 
 Body = Mapping[str, Any]
 
@@ -60,17 +59,16 @@ class PortBlueprints:
         return {**self.held, **{each.name: body_after(each, self.extend) for each in self.plans}}
 
 
-def look_at_blueprints(
-    context: Context, client: PortClient | None, *, extend: bool
-) -> PortBlueprints:
+def look_at_blueprints(work: Work, *, extend: bool) -> PortBlueprints:
     """Compare the project's blueprints with Port's, and what the mappings send with both."""
     from lading.port.blueprint_files import read_blueprints
     from lading.port.blueprint_plan import blueprint_plans, names_to_ask, not_to_be_had
 
+    context = work.context
     declared = read_blueprints(context.project.blueprints)
     made_by = _blueprints_by_resource(context)
     needed = frozenset(name for names in made_by.values() for name in names)
-    held = _held(client, names_to_ask(declared, needed))
+    held = ask_for_blueprints(work, names_to_ask(declared, needed))
     plans = blueprint_plans(declared, held or {})
     asked = held is not None
     lacking = tuple(_lacking(context, made_by, plans, held or {}, extend))
@@ -78,17 +76,23 @@ def look_at_blueprints(
     return PortBlueprints(asked, plans, held or {}, extend, problems, lacking)
 
 
-def _held(client: PortClient | None, names: frozenset[str]) -> Mapping[str, Body] | None:
-    """What Port has of them; None if it was not to be asked."""
+def ask_for_blueprints(work: Work, names: Collection[str]) -> Mapping[str, Body] | None:
+    """Those of some blueprints that Port has; None if it was not to be asked. Each is asked for
+    once in a run."""
     from lading.port.blueprints import held_blueprints
 
+    known = work.held_blueprints
+    new = set(names) - known.keys()
+    client = work.port_if_known()
     if client is None:
         return None
     try:
-        return held_blueprints(client, names)
+        found = held_blueprints(client, new)
     except ServerError as error:
         log.warning("blueprints_unknown", f"Port's blueprints can't be read: {error.message}")
         return None
+    known.update({name: found.get(name) for name in new})
+    return {name: body for name in names if (body := known[name]) is not None}
 
 
 def _blueprints_by_resource(context: Context) -> Mapping[str, frozenset[str]]:

@@ -133,14 +133,6 @@ def test_each_flag_has_its_variable(desk: Desk, flag: str, value: str) -> None:
     assert len(desk.anthropic.requests) == {"LADING_DRY_RUN": 0, "LADING_SELECT": 2}[flag]
 
 
-def test_settings_without_effect_are_told(desk: Desk) -> None:
-    text = (desk.root / "mappings/claude.yml").read_text("utf-8")
-    desk.write("mappings/claude.yml", "entityDeletionThreshold: 0.1\n" + text)
-    done = desk.run("extract", "-n")
-    assert done.code == 0
-    assert "mappings/claude.yml:1:1: warning: entityDeletionThreshold has no effect" in done.err
-
-
 def test_columns_of_one_name_are_no_json(desk: Desk) -> None:
     desk.run("build")
     done = desk.run("query", "-o", "json", "SELECT 1 AS a, 2 AS a")
