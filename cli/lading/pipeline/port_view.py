@@ -52,7 +52,7 @@ def telling_port(work: Work, *, silent: bool = False) -> Iterator[PortView]:
             raise
         finally:
             view.end(status)
-            teller.finish()
+            teller.finish(in_haste=status == "aborted")
 
 
 def _is_configured(context: Context) -> bool:

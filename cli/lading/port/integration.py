@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from lading import __version__
 from lading.errors import NotFoundError, RefusedError
-from lading.http import Reply, RetryPolicy
+from lading.http import Reply, RetryPolicy, is_loopback
 from lading.port.answers import as_object
 from lading.port.client import PortClient
 
@@ -164,15 +164,16 @@ class Integration:
 
     def _safe(self, url: str | None, what: str) -> str:
         """An address that Port gave out, if the token may go there: Port's own integrations send
-        it to any; here it goes nowhere in the clear but where it goes anyway.
+        it to any; here it leaves the machine in the clear for none.
 
         Raises:
             RefusedError: there is none, or the token must not be sent there.
         """
         if url is None:
             raise RefusedError(f"Port gives no address for {what}")
-        base, there = urlsplit(self._base_url), urlsplit(url)
-        if there.scheme != "https" and there[:2] != base[:2]:
+        there = urlsplit(url)
+        is_local = is_loopback(url) and is_loopback(self._base_url)
+        if there.scheme != "https" and not is_local:
             raise RefusedError(
                 f"the address that Port gives for {what} would send the token in "
                 f"the clear ({there.scheme}://{there.hostname})"

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 10.0
 FLUSH_SECONDS = 2.0
-# Before the second and last try, and for what is left to tell when the run is over.
+# Before the second and last try; for what is left to tell when the run is over, or was stopped.
 PAUSE_SECONDS = 0.2
 PATIENCE_SECONDS = 15.0
+HASTE_SECONDS = 3.0
 
 What = Literal["integration", "mapping", "state", "metrics", "heartbeats", "examples", "log lines"]
 NOT_TOLD: dict[What, str] = {
@@ -65,10 +66,10 @@ class Teller:
         """Have a call made when those before it are done; comes back at once."""
         self._jobs.put(_Job(what, call))
 
-    def finish(self) -> None:
+    def finish(self, *, in_haste: bool = False) -> None:
         """Wait, not for long, until all is told. A Ctrl-C meanwhile ends it."""
         self._jobs.put(None)
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + (HASTE_SECONDS if in_haste else PATIENCE_SECONDS)
         try:
             while self._thread.is_alive() and time.monotonic() < until:
                 self._thread.join(0.2)
@@ -99,7 +100,8 @@ class Teller:
         if now - self._flushed_at >= FLUSH_SECONDS:
             self._flushed_at = now
             self._flush()
-        if now - self._beat_at >= BEAT_SECONDS:
+        # They go where the counters go.
+        if now - self._beat_at >= BEAT_SECONDS and "metrics" not in self._given_up:
             self._beat_at = now
             self.make("heartbeats", lambda: self._integration.beat(self._event_id))
 

@@ -42,6 +42,10 @@ class Listener:
         told = self.err.count("the sync ended with exit code")
         return len(states) - states.count("running") >= number and told >= number
 
+    def looks(self) -> int:
+        """How often it has looked whether a resync was asked for."""
+        return sum(each.path.endswith("/resync-request") for each in self.desk.port.requests)
+
     def wait_for(self, what: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE
         while not what():
@@ -90,8 +94,13 @@ def test_each_resync_that_is_asked_for_is_a_sync_of_what_the_files_say_then(
     things: Desk, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
+    assert things.run("push").code == 0
+    # What was asked for before is answered by the first sync.
+    things.port.integrations.ask_for_resync()
     with listening(things, out) as listener:
         listener.wait_for(lambda: listener.ended(1))
+        listener.wait_for(lambda: listener.looks() >= 3)
+        assert "a resync was asked for in Port" not in listener.err
         assert len(things.port.entities) == 7
         things.edit("models/things.sql", "'gage', 7", "'gage', 8")
         things.port.integrations.ask_for_resync()
@@ -108,9 +117,10 @@ def test_each_resync_that_is_asked_for_is_a_sync_of_what_the_files_say_then(
         listener.wait_for(lambda: "the sync ended with exit code 1" in listener.err)
         listener.wait_for(lambda: things.port.integrations.states[-1]["status"] == "failed")
         # Nothing more happens by itself.
-        time.sleep(0.6)
+        before = listener.looks()
+        listener.wait_for(lambda: listener.looks() >= before + 3)
         assert listener.stop() == 0
-    assert things.query("SELECT count(*), count(DISTINCT started_at) FROM lading.runs") == [(3, 3)]
+    assert things.query("SELECT count(*), count(DISTINCT started_at) FROM lading.runs") == [(4, 4)]
     assert out.read_text("utf-8").count("Pushed to Port") == 3
     assert listener.err.count("a resync was asked for in Port") == 3
     assert listener.err.rstrip().endswith("stopped listening")
