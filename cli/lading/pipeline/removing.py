@@ -60,7 +60,10 @@ def removals(
         if each.retention == "keep" and each.name in starts
     }
     blueprints = {each.name: each.blueprint for each in resources}
-    return Removals(blueprints, kept, windows, prune, relations)
+    unknown = {each.resource for each in mapped if each.failed} | {
+        each.resource for each in blocked
+    }
+    return Removals(blueprints, kept, frozenset(unknown), windows, prune, relations)
 
 
 def _kept(

@@ -48,6 +48,8 @@ class Removals:
         resources: those that the mappings have, by name with their blueprint, None if it is an
             expression.
         kept: of those whose entities stay, why.
+        unknown: of these, those that gave nothing to compare with, so that nothing is to be said
+            of their entities.
         windows: of those that keep what is from before their window.
         prune: delete what no resource gives any more, too.
         relations: of the blueprints, for entities that others relate to.
@@ -55,6 +57,7 @@ class Removals:
 
     resources: Mapping[str, str | None] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
     windows: Mapping[str, Window] = field(default_factory=dict)
     prune: bool = False
     relations: Relations = field(default_factory=dict)
@@ -97,6 +100,7 @@ WITH gone AS (
     LEFT JOIN removal_resources AS r ON r.name = pushed.resource
     LEFT JOIN removal_blueprints AS b ON b.name = pushed.blueprint
     WHERE pushed.destination = $destination AND planned.blueprint IS NULL
+        AND NOT list_contains($not_known::VARCHAR[], pushed.resource)
 )
 SELECT CASE WHEN why IS NULL THEN 'delete' ELSE 'kept' END AS action,
     blueprint, identifier, resource, '' AS hash, why AS reason
@@ -143,6 +147,7 @@ def plan_removals(connection: DuckDBPyConnection, destination: str, removals: Re
         GONE,
         {
             "destination": destination,
+            "not_known": sorted(removals.unknown),
             "prune": removals.prune,
             "anything": removals.of_anything(),
             "by_search": BY_SEARCH,
