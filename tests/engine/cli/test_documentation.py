@@ -111,3 +111,16 @@ def _answer(desk: Desk, line: str) -> Done:
     program, *arguments = shlex.split(line)
     assert program == "lading"
     return desk.run(*arguments)
+
+
+def test_the_commands_of_plan_and_push_work(
+    landed: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where plan.json is saved
+    asked = commands("push.md")
+    assert len(asked) >= 12
+    for line in asked:
+        done = _answer(landed, line)
+        # The first plan has something to do, and says so where it is asked to.
+        assert done.code == int("--exit-code" in line), f"{line}: {done.err}"
+    assert landed.run("plan", "--exit-code").code == 0
