@@ -114,6 +114,16 @@ WHERE planned.action = 'change' AND json_array_length(compared.changes) > 0
 """
 
 
+# What another resource gives now goes when that one no longer gives it.
+HAND_OVER = """
+UPDATE lading.pushed AS pushed SET resource = planned.resource
+FROM lading.planned AS planned
+WHERE pushed.destination = $destination AND planned.action = 'unchanged'
+    AND pushed.blueprint = planned.blueprint AND pushed.identifier = planned.identifier
+    AND pushed.resource <> planned.resource
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What a plan is made for.
@@ -149,6 +159,7 @@ def draw_up(connection: DuckDBPyConnection, aim: Aim) -> None:
     try:
         _compare_hashes(connection, aim)
         _compare_values(connection, aim)
+        connection.execute(HAND_OVER, {"destination": aim.destination})
         plan_removals(connection, aim.destination, aim.removals)
         connection.commit()
     except BaseException:

@@ -130,6 +130,17 @@ def test_pruning_deletes_what_no_mapping_has(yard: Yard) -> None:
     assert [dict(each.query) for each in deletions(yard)] == [{"delete_dependents": "false"}]
 
 
+def test_what_another_resource_has_taken_over_goes_with_that(yard: Yard) -> None:
+    yard.stage(*rows("e", "f"))
+    yard.push()
+    yard.stage(*(("new", "usage", each, text(each)) for each in "ef"))
+    yard.removals = Removals({"new": "usage"})
+    yard.push(["new"])
+    yard.stage(("new", "usage", "f", text("f")))
+    assert yard.push(["new"]).deleted == 1
+    assert held_of(yard) == {"f"}
+
+
 def test_what_left_the_window_stays_and_what_is_in_it_goes(yard: Yard) -> None:
     days = ("2026-02-28T00:00:00Z", "2026-03-01T01:00:00+02:00", "2026-03-01T00:00:00.000Z")
     yard.stage(*map(on, days))
