@@ -136,7 +136,10 @@ class GarbledError(RetriableError):
 
 
 class RefusedError(ServerError):
-    """The request as it stands is refused for good."""
+    """The request as it stands is refused for good; `certain` unless an earlier try of it may have
+    got through without an answer."""
+
+    certain: bool = True
 
 
 class UnauthorizedError(RefusedError):

@@ -144,10 +144,10 @@ class Session:
         params: Params = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        on_retry: Callable[[], None] = lambda: None,
+        on_retry: Callable[[RetriableError], None] = lambda error: None,
     ) -> T:
         """One request until it is answered; gives what `parse` makes of the answer. `on_retry` is
-        called before each further try.
+        called before each further try, with what the last one met.
 
         Raises:
             ServerError: what the last try met. A `GarbledError` that `parse` raises is
@@ -252,12 +252,17 @@ class Session:
         self._closed.wait(seconds)
 
     def _say_waiting(
-        self, method: str, path: str, state: RetryCallState, on_retry: Callable[[], None]
+        self,
+        method: str,
+        path: str,
+        state: RetryCallState,
+        on_retry: Callable[[RetriableError], None],
     ) -> None:
         with self._counting:
             self.retries += 1
-        on_retry()
         error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, RetriableError):
+            on_retry(error)
         said = error.message if isinstance(error, ServerError) else str(error)
         log.warning(
             "retry",

@@ -199,7 +199,7 @@ class Fetcher:
                 params=parameters(request, period, limit, cursor),
                 headers=_headers(request),
                 parse=parser_of(request.extract.stream),
-                on_retry=effort.retry,
+                on_retry=lambda error: effort.retry(),
             )
             cursor = page.next_page
             if cursor in cursors:

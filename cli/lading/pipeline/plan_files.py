@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.pipeline.planning import PushPlan
     from lading.pipeline.steps import Blocked
+    from lading.port.planning import Aim
 
 SCHEMA = "urn:lading:schema:plan:1"
 DOING = ("create", "change", "delete")
@@ -152,7 +153,7 @@ def check_saved(context: Context, saved: Saved, destination: str, tolerance: Tol
         )
 
 
-def hold_to(connection: DuckDBPyConnection, saved: Saved, tolerance: Tolerance) -> None:
+def hold_to(connection: DuckDBPyConnection, saved: Saved, tolerance: Tolerance, aim: Aim) -> None:
     """Leave of the plan that is there just what was saved.
 
     Raises:
@@ -175,7 +176,7 @@ def hold_to(connection: DuckDBPyConnection, saved: Saved, tolerance: Tolerance) 
             hint="look at lading plan and save it anew, or allow more with --allow-drift PERCENT",
         )
     if new:
-        narrow(connection, saved.doing & now)
+        narrow(connection, saved.doing & now, aim)
 
 
 def _examples(*sets: frozenset[tuple[str, str, str, str]]) -> str:

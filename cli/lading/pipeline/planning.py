@@ -210,7 +210,7 @@ def _drawn_up(context: Context, aim: Aim, wish: Wish, blueprints: PortBlueprints
         draw_up(connection, aim)
         keep_plan_view(connection, aim.destination)
         if wish.saved is not None:
-            hold_to(connection, wish.saved, wish.tolerance)
+            hold_to(connection, wish.saved, wish.tolerance, aim)
         counts = plan_counts(connection)
         return PushPlan(
             destination=aim.destination,

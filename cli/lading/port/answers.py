@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -126,6 +126,10 @@ class BulkAnswer:
 
     accepted: tuple[int, ...]
     refusals: tuple[Refusal, ...]
+
+    def made_uncertain(self) -> BulkAnswer:
+        """The same, where Port may have taken before what it refuses now."""
+        return replace(self, refusals=tuple(replace(each, certain=False) for each in self.refusals))
 
 
 def read_bulk_answer(reply: Reply, size: int) -> BulkAnswer:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from lading import __version__, log
-from lading.errors import GarbledError, NotFoundError, RefusedError, UnauthorizedError, UserError
+from lading.errors import (
+    GarbledError,
+    NotFoundError,
+    RefusedError,
+    RetriableError,
+    ThrottledError,
+    UnauthorizedError,
+    UserError,
+)
 from lading.http import Reply, RetryPolicy, Session
 from lading.limiter import Limiter
 from lading.port.answers import (
@@ -185,15 +193,40 @@ class PortClient:
     def upsert(
         self, blueprint: str, entities: Sequence[bytes | str], settings: UpsertSettings
     ) -> BulkAnswer:
-        """Write 1 to 20 entities (JSON texts) of one blueprint, at most 1 MiB in all."""
+        """Write 1 to 20 entities (JSON texts) of one blueprint, at most 1 MiB in all.
+
+        What is refused is not certain if the answer to an earlier try was lost: Port may have
+        taken it then.
+        """
+        lost: list[RetriableError] = []
+
+        def note(error: RetriableError) -> None:
+            if not isinstance(error, ThrottledError):
+                lost.append(error)
 
         def parse(reply: Reply) -> BulkAnswer:
-            return read_bulk_answer(reply, len(entities))
+            answer = read_bulk_answer(reply, len(entities))
+            return answer.made_uncertain() if lost else answer
 
+        try:
+            return self._upsert(blueprint, entities, settings, parse, note)
+        except RefusedError as error:
+            error.certain = not lost
+            raise
+
+    def _upsert(
+        self,
+        blueprint: str,
+        entities: Sequence[bytes | str],
+        settings: UpsertSettings,
+        parse: Callable[[Reply], BulkAnswer],
+        on_retry: Callable[[RetriableError], None],
+    ) -> BulkAnswer:
         return self._send(
             "POST",
             f"/v1/blueprints/{quote(blueprint, safe='')}/entities/bulk",
             parse=parse,
+            on_retry=on_retry,
             params=[
                 ("upsert", "true"),
                 ("merge", _flag(settings.merge)),
@@ -305,6 +338,7 @@ class PortClient:
         params: Sequence[tuple[str, str]] = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        on_retry: Callable[[RetriableError], None] = lambda error: None,
     ) -> T:
         def attempt(authorization: str) -> T:
             return self._session.send(
@@ -314,6 +348,7 @@ class PortClient:
                 params=params,
                 content=content,
                 headers={**(headers or {}), "authorization": authorization},
+                on_retry=on_retry,
             )
 
         token = self.tokens.current()

@@ -154,8 +154,10 @@ class Delivery:
     def _all_refused(self, bulk: Sequence[Entry], attempt: int, error: RefusedError) -> Outcome:
         ends = self._reach(bulk[0].blueprint, error)
         if ends == "bulk" and len(bulk) == 1:
-            return self._refused(bulk[0], attempt, error.status, "refused", error.message)
-        self.journal.answered(attempt, [entry.ordinal for entry in bulk])
+            return self._refused(
+                bulk[0], attempt, error.status, "refused", error.message, certain=error.certain
+            )
+        self.journal.answered(attempt, [entry.ordinal for entry in bulk if error.certain])
         if ends != "bulk":
             return Outcome(failed=tuple(bulk), error=error, ends=ends)
         middle = len(bulk) // 2
@@ -184,13 +186,20 @@ class Delivery:
         return self._refused(entry, attempt, None, "too_large", too_large(entry.size) or "")
 
     def _refused(
-        self, entry: Entry, attempt: int, status: int | None, error: str, message: str
+        self,
+        entry: Entry,
+        attempt: int,
+        status: int | None,
+        error: str,
+        message: str,
+        *,
+        certain: bool = True,
     ) -> Outcome:
         refused = RefusedEntity(
             entry.blueprint, entry.identifier, entry.resource, status, error, redact(message)
         )
         line = _line(entry.ordinal, refused)
-        self.journal.answered(attempt, [entry.ordinal], refused=[line])
+        self.journal.answered(attempt, [entry.ordinal] if certain else [], refused=[line])
         return Outcome(refused=(refused,))
 
 

@@ -26,19 +26,21 @@ WITH sendable AS (
 ),
 steps AS (
     SELECT 2 * phase + is_of_ring::INTEGER AS step, action, blueprint, identifier, resource, hash,
-        position, basis, text, []::VARCHAR[] AS without FROM sendable
+        position, basis, text, []::VARCHAR[] AS without, again
+    FROM sendable
     UNION ALL
-    SELECT 2 * phase, 'bare', blueprint, identifier, resource, hash, position, basis, text, ring
+    SELECT 2 * phase, 'bare', blueprint, identifier, resource, hash, position, basis, text, ring,
+        again
     FROM sendable WHERE is_of_ring
     UNION ALL
     SELECT {{last}} - 2 * coalesce(p.phase, 0), 'delete', blueprint, identifier,
-        coalesce(resource, ''), '', 0, NULL, '', []
+        coalesce(resource, ''), '', 0, NULL, '', [], false
     FROM lading.planned LEFT JOIN outbox_places AS p USING (blueprint)
     WHERE $deletes AND action = 'delete'
 )
 SELECT row_number() OVER (ORDER BY step, blueprint, resource, position, identifier) - 1 AS ordinal,
     step, action, blueprint, identifier, resource, hash, strlen(text) AS size, basis,
-    text AS entity, without
+    text AS entity, without, again
 FROM steps ORDER BY ordinal
 """
 
@@ -51,6 +53,8 @@ class Entry:
     step     those of a lower one are done before
     size     of the text, in bytes; the text is '' if no request can carry it
     without  relations that are left out of a `bare` one
+    again    whether Port refused it before: then what it relates to in Port stays, whatever
+             becomes of it now
     """
 
     ordinal: int
@@ -64,6 +68,12 @@ class Entry:
     basis: str | None
     text: str
     without: tuple[str, ...] = ()
+    again: bool = False
+
+    @property
+    def place(self) -> tuple[int, str, str, bool]:
+        """What all entities of a request have in common."""
+        return self.step, self.blueprint, self.resource, self.again
 
     @staticmethod
     def read(line: bytes) -> Entry:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lading.port.removals import ALL_STAY, Removals, plan_removals
+from lading.port.removals import ALL_STAY, Removals, plan_removals, spare_related
 from lading.port.values import Change, Terms, changes
 from lading.project.exact import json_of
 from lading.secrets import redact
@@ -64,7 +64,10 @@ SELECT
         WHEN action = 'change' AND pushed.hash = '' AND pushed.seen_at IS NULL
             THEN 'whether Port took it is not known'
     END AS reason,
-    basis.basis
+    basis.basis,
+    -- What Port has of it is known, since what was sent last was refused.
+    refused.hash IS NOT NULL AND (pushed.hash IS NULL OR pushed.hash <> ''
+        OR pushed.seen_at IS NOT NULL) AS again
 FROM wanted
 LEFT JOIN lading.pushed AS pushed
     ON pushed.destination = $destination
@@ -237,8 +240,11 @@ def _described(change: Change) -> dict[str, Any]:
     }
 
 
-def narrow(connection: DuckDBPyConnection, doing: Collection[tuple[str, str, str, str]]) -> None:
-    """Leave of what is to be done only what is named by action, blueprint, identifier and hash."""
+def narrow(
+    connection: DuckDBPyConnection, doing: Collection[tuple[str, str, str, str]], aim: Aim
+) -> None:
+    """Leave of what is to be done only what is named by action, blueprint, identifier and hash;
+    what is left out so keeps what it relates to in Port."""
     columns = [list(column) for column in zip(*doing, strict=True)] or [[], [], [], []]
     names = ("actions", "blueprints", "identifiers", "hashes")
     connection.execute(
@@ -252,3 +258,4 @@ def narrow(connection: DuckDBPyConnection, doing: Collection[tuple[str, str, str
         """,
         dict(zip(names, columns, strict=True)),
     )
+    spare_related(connection, aim.destination, aim.removals.relations)

@@ -123,7 +123,7 @@ def _bulks(outbox: Path, delivery: Delivery) -> Iterator[tuple[Entry, ...]]:
             most = LARGEST_DELETION if action else LARGEST_BULK
             yield from cut(
                 some,
-                lambda each: (each.step, each.blueprint, each.resource, delivery.settings_of(each)),
+                lambda each: (*each.place, delivery.settings_of(each)),
                 most,
             )
 
@@ -154,7 +154,7 @@ def _deliver_all(
             for bulk in bulks:
                 while under_way and is_to_wait(bulk):
                     collect()
-                if tally.stopped:
+                if tally.stopped or (bulk[0].action == "delete" and not tally.deletes):
                     break
                 if bulk[0].blueprint not in tally.given_up:
                     under_way[pool.submit(delivery.deliver, bulk)] = bulk[0]

@@ -25,6 +25,9 @@ PERIOD_UNKNOWN = (
 )
 BY_SEARCH = "it was pushed by a search: which entity that is is Port's to say"
 STILL_RELATED = "an entity that stays relates to it"
+# What is done with an entity that Port goes on having as it is. One that Port refused before, and
+# that is tried again, may be another.
+AS_IT_IS = ("kept", "refused", "unfit", "conflict", "left out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ SELECT CASE WHEN why IS NULL THEN 'delete' ELSE 'kept' END AS action,
 FROM gone
 """
 
-# Of those that are to go, the ones that an entity relates to that stays, or is to be there.
+# Of those that are to go, the ones that an entity relates to that stays, or is to be there; as it
+# is to be, and, where it may stay as it is in Port, as that is.
 SPARE = """
 UPDATE lading.planned SET action = 'kept', reason = $reason
 WHERE action = 'delete' AND blueprint = $target AND identifier IN (
@@ -117,7 +121,8 @@ WHERE action = 'delete' AND blueprint = $target AND identifier IN (
         SELECT pushed.entity FROM lading.pushed AS pushed
         JOIN lading.planned AS planned USING (blueprint, identifier)
         WHERE pushed.destination = $destination AND blueprint = $blueprint
-            AND planned.action = 'kept'
+            AND (list_contains($as_it_is::VARCHAR[], planned.action)
+                OR (planned.action = 'change' AND planned.again))
     ),
     related AS (SELECT json_extract(entity, $path) AS found FROM staying)
     SELECT unnest(
@@ -156,9 +161,13 @@ def plan_removals(connection: DuckDBPyConnection, destination: str, removals: Re
             "left_window": LEFT_WINDOW,
         },
     )
+    spare_related(connection, destination, removals.relations)
+
+
+def spare_related(connection: DuckDBPyConnection, destination: str, relations: Relations) -> None:
+    """Keep of what is to be deleted in `lading.planned` what an entity that stays relates to."""
     while sum(
-        _spare(connection, destination, *link)
-        for link in _links_to_deleted(connection, removals.relations)
+        _spare(connection, destination, *link) for link in _links_to_deleted(connection, relations)
     ):
         pass  # what is spared may relate to others
 
@@ -171,6 +180,7 @@ def _spare(
         "target": target,
         "blueprint": blueprint,
         "destination": destination,
+        "as_it_is": list(AS_IT_IS),
         "path": f"$.relations.{json.dumps(relation)}",
     }
     return int(connection.execute(SPARE, given).fetchall()[0][0])

@@ -78,7 +78,11 @@ class PushResult:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one push, whose deletions are carried out if it `deletes`. For one thread."""
+    """Counts of one push, whose deletions are carried out if it `deletes`. For one thread.
+
+    It deletes no more once something does not get to Port: as it still is there it may relate to
+    what is to be deleted, and would be deleted with it.
+    """
 
     plan: Sequence[PlanCounts]
     deletes: bool = True
@@ -107,6 +111,8 @@ class Tally:
         if first.action != "bare":
             self.refused[blueprint] += len(outcome.refused)
             self.refusals += outcome.refused
+        if first.action != "delete" and (outcome.failed or (outcome.refused and not first.again)):
+            self._keep()
         if outcome.error is None:
             self.failed_in_a_row[blueprint] = 0
             return
@@ -116,6 +122,11 @@ class Tally:
             self._stop(outcome.error)
         elif outcome.ends == "blueprint" or self.failed_in_a_row[blueprint] >= GIVE_UP_AFTER:
             self._give_up(blueprint, outcome.error)
+
+    def _keep(self) -> None:
+        if self.deletes and any(each.delete for each in self.plan):
+            log.warning("deletes_nothing", "nothing is deleted: not everything got to Port")
+        self.deletes = False
 
     def _stop(self, error: ServerError) -> None:
         if not self.stopped:

@@ -401,6 +401,24 @@ def test_wrong_credentials_stop_the_push_and_what_was_taken_stays_known(yard: Ya
     assert sum(each.created for each in yard.push().blueprints) == 360
 
 
+@pytest.mark.parametrize("kind", ["401", "403", "207"])
+def test_a_refusal_after_an_answer_that_was_lost_says_nothing_of_what_port_has(
+    yard: Yard, kind: str
+) -> None:
+    """The first try may have got through: what goes back to what it was is sent again."""
+    yard.stage_usage(2, tokens=1)
+    yard.push()
+    yard.stand_in.faults.add(Fault("truncated", path="/bulk"))
+    yard.stand_in.faults.add(Fault(kind, path="/bulk", every=1, times=None))
+    yard.stage_usage(2, tokens=2)
+    assert not yard.push().ok
+    assert yard.held() == {"e0": 2, "e1": 2}
+    yard.stand_in.faults.clear()
+    yard.stage_usage(2, tokens=1)
+    yard.push()
+    assert yard.held() == {"e0": 1, "e1": 1}
+
+
 def test_destinations_are_remembered_apart(yard: Yard, connect: Callable[..., Connection]) -> None:
     yard.stage_usage(3)
     yard.push()

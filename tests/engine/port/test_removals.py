@@ -10,6 +10,7 @@ import pytest
 
 from lading.port.client import UpsertSettings
 from lading.port.order import Place
+from lading.port.planning import Aim, draw_up
 from lading.port.removals import (
     BY_SEARCH,
     LEFT_WINDOW,
@@ -259,3 +260,75 @@ def test_the_threshold_is_of_all_that_is_owned(
     deletes: int, of: int, threshold: float, too_much: bool
 ) -> None:
     assert is_too_much(deletes, of, threshold) is too_much
+
+
+REQUIRED = {"cost": {"of": "usage"}}
+
+
+@pytest.fixture
+def related(yard: Yard) -> Yard:
+    """An entity that requires another one, both pushed; it is to require a new one now."""
+    link = {"target": "usage", "required": True}
+    yard.stand_in.blueprints["cost"]["relations"] = {"of": link}
+    yard.places = {"usage": Place(0), "cost": Place(1)}
+    yard.removals = Removals(BOTH, relations=REQUIRED)
+    yard.stage(*rows("old"), ("cost", "cost", "x", text("x", relations={"of": "old"})))
+    yard.push()
+    yard.stage(*rows("new"), ("cost", "cost", "x", text("x", relations={"of": "new"})))
+    return yard
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("500", path="/cost/entities/bulk", times=None),
+        Fault("403", path="/cost/entities/bulk", times=None),
+        Fault("unanswered", path="/cost/entities/bulk", times=None, every=1),
+        Fault("207", path="/cost/entities/bulk", times=None, every=1),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_nothing_is_deleted_while_something_does_not_get_to_port(
+    related: Yard, fault: Fault
+) -> None:
+    """What it still relates to in Port would take it along."""
+    related.stand_in.faults.add(fault)
+    for _ in range(2):
+        result = related.push()
+        assert not result.ok
+        assert held_of(related) == {"old", "new", "x"}
+        assert (result.deleted, result.blueprints[-1].kept) == (0, 1)
+    related.stand_in.faults.clear()
+    now = text("x", relations={"of": "new"}, title="x")
+    related.stage(*rows("new"), ("cost", "cost", "x", now))
+    assert related.push().deleted + related.push().deleted == 1
+    assert held_of(related) == {"new", "x"}
+
+
+def test_what_port_goes_on_refusing_keeps_nothing_else(related: Yard) -> None:
+    """What an entity that was refused relates to in Port stays, and what has nothing to do with
+    it goes."""
+    related.stage(*rows("old", "other"), ("cost", "cost", "x", text("x", relations={"of": "old"})))
+    related.push()
+    link = {"of": "nowhere"}
+    related.settings["cost"] = UpsertSettings(create_missing_related_entities=False)
+    related.stage(("cost", "cost", "x", text("x", relations=link)))
+    related.push()
+    assert held_of(related) == {"old", "other", "x"}
+    result = related.push()
+    assert sum(each.refused for each in result.blueprints) == 1
+    assert held_of(related) == {"old", "x"}
+
+
+def test_what_a_saved_plan_leaves_out_keeps_what_it_relates_to(related: Yard) -> None:
+    from lading.port.planning import narrow
+
+    with related.database.writing() as connection:
+        aim = Aim(related.client.destination, ("usage", "cost"), removals=related.removals)
+        draw_up(connection, aim)
+        doing = connection.execute(
+            "SELECT action, blueprint, identifier, hash FROM lading.planned "
+            "WHERE blueprint = 'usage'"
+        ).fetchall()
+        narrow(connection, doing, aim)
+    assert planned(related)["old"] == ("kept", STILL_RELATED)
