@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import httpx
     from tenacity import RetryCallState
 
-    from lading.limiter import Limiter
+    from lading.limiter import Allowance, Limiter
 
 T = TypeVar("T")
 Params = Sequence[tuple[str, str]]
@@ -62,6 +62,7 @@ class Reply:
 
 
 Classify = Callable[[Reply], ServerError | None]
+Allow = Callable[[Reply], "Allowance | None"]
 
 
 class Session:
@@ -76,8 +77,10 @@ class Session:
         limiter: Limiter,
         retry: RetryPolicy,
         timeout: float = 120.0,
+        allow: Allow = lambda reply: None,
     ) -> None:
-        """`timeout`: the seconds that each part of an exchange may take; connecting at most 15."""
+        """`timeout`: the seconds that each part of an exchange may take; connecting at most 15.
+        `allow`: what an answer says of the server's rate limit, which is then kept to."""
         import httpx
 
         try:
@@ -99,6 +102,7 @@ class Session:
             ) from error
         self._base_url = base_url
         self._classify = classify
+        self._allow = allow
         self._limiter = limiter
         self._retry = retry
         self._closed = threading.Event()
@@ -145,9 +149,11 @@ class Session:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         on_retry: Callable[[RetriableError], None] = lambda error: None,
+        pool: str = "",
     ) -> T:
         """One request until it is answered; gives what `parse` makes of the answer. `on_retry` is
-        called before each further try, with what the last one met.
+        called before each further try, with what the last one met. Requests of a `pool` count
+        towards the same rate limit.
 
         Raises:
             ServerError: what the last try met. A `GarbledError` that `parse` raises is
@@ -171,7 +177,7 @@ class Session:
             before_sleep=lambda state: self._say_waiting(method, path, state, on_retry),
             reraise=True,
         )
-        answer: T = trying(self._once, method, path, parse, params, content, headers or {})
+        answer: T = trying(self._once, method, path, parse, params, content, headers or {}, pool)
         return answer
 
     def _once(
@@ -182,12 +188,14 @@ class Session:
         params: Params,
         content: bytes | None,
         headers: Mapping[str, str],
+        pool: str,
     ) -> T:
-        with self._limiter.turn(self._retry.seconds) as began:
+        with self._limiter.turn(self._retry.seconds, pool) as began:
             with self._counting:
                 self.requests += 1
             try:
                 reply = self._exchange(method, path, params, content, headers)
+                self._keep_to(pool, self._allow(reply))
                 error = self._redirected(reply) or self._classify(reply)
                 if error is not None:
                     raise error
@@ -197,6 +205,18 @@ class Session:
                 raise
         self._limiter.went_well()
         return answer
+
+    def _keep_to(self, pool: str, allowance: Allowance | None) -> None:
+        if allowance is None:
+            return
+        pause = self._limiter.told(pool, allowance, self._retry.seconds)
+        if pause is not None:
+            log.info(
+                "rate_limit",
+                f"{self._base_url} allows no more requests like these for another {pause:.1f} s; "
+                "going on then",
+                wait_seconds=round(pause, 3),
+            )
 
     def _exchange(
         self,

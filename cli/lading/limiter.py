@@ -3,14 +3,19 @@
 Several threads ask for a turn; a 429 that one of them meets slows all of them down together,
 and answers that go well speed them up again: more waiting between two requests and fewer of
 them under way at once after each refusal, then a step back towards none and all.
+
+A server that says how many requests are left need not refuse any: those that would be too many
+wait until it takes them again.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from lading.errors import ThrottledError, UnavailableError
 
@@ -21,6 +26,24 @@ LONGEST_GAP = 20.0
 SHORTEST_GAP = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an answer says of the rate limit: the requests that are left of it, and the seconds
+    until it begins anew."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How many more requests may begin until a moment of the limiter's clock."""
+
+    left: int
+    until: float
+    told: bool = False
+
+
 class Limiter:
     """Turns for at most `concurrency` requests at once, slower after a refusal."""
 
@@ -29,7 +52,8 @@ class Limiter:
         self._clock = clock
         self._changed = threading.Condition()
         self._allowed = float(concurrency)
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
+        self._budgets: dict[str, _Budget] = {}
         self._gap = 0.0
         self._not_before = 0.0
         self._slowed_at = float("-inf")
@@ -52,35 +76,73 @@ class Limiter:
         return max(1, int(self._allowed))
 
     @contextmanager
-    def turn(self, patience: float = float("inf")) -> Iterator[float]:
-        """Wait for a turn; gives the moment it began, for `throttled`.
+    def turn(self, patience: float = float("inf"), pool: str = "") -> Iterator[float]:
+        """Wait for a turn; gives the moment it began, for `throttled`. Requests of one `pool` count
+        towards the same limit of the server's.
 
         Raises:
             ThrottledError: the server wants everyone to wait longer than `patience` seconds.
             UnavailableError: the limiter was closed.
         """
-        began = self._wait_for_turn(patience)
+        began = self._wait_for_turn(patience, pool)
         try:
             yield began
         finally:
             with self._changed:
-                self._under_way -= 1
+                self._under_way[pool] -= 1
                 self._changed.notify_all()
 
-    def _wait_for_turn(self, patience: float) -> float:
+    def _wait_for_turn(self, patience: float, pool: str) -> float:
         with self._changed:
             while True:
                 if self._closed:
                     raise UnavailableError("given up: no more requests are made")
                 now = self._clock()
-                if self._not_before - now > patience:
-                    raise _too_long(self._not_before - now)
-                if self._under_way < self.allowed and now >= self._not_before:
-                    self._under_way += 1
-                    self._not_before = now + self._gap
+                not_before = max(self._not_before, self._opens(pool, now))
+                if not_before - now > patience:
+                    raise _too_long(not_before - now)
+                if self._under_way.total() < self.allowed and now >= not_before:
+                    self._begin(pool, now)
                     return now
-                pause = self._not_before - now
+                pause = not_before - now
                 self._changed.wait(timeout=pause if pause > 0 else None)
+
+    def _begin(self, pool: str, now: float) -> None:
+        self._under_way[pool] += 1
+        self._not_before = now + self._gap
+        if pool in self._budgets:
+            self._budgets[pool].left -= 1
+
+    def _opens(self, pool: str, now: float) -> float:
+        """When the next request of the pool may begin, as far as the server's limit goes."""
+        budget = self._budgets.get(pool)
+        if budget is not None and now >= budget.until:
+            del self._budgets[pool]
+            budget = None
+        return budget.until if budget is not None and budget.left <= 0 else now
+
+    def told(self, pool: str, allowance: Allowance, patience: float) -> float | None:
+        """What the answer to a request under way says of its pool's limit. Gives the seconds for
+        which none of the pool begins from now on, the first time that it comes to that.
+
+        What is over already, or further away than `patience` seconds, is nothing to go by.
+        """
+        with self._changed:
+            now = self._clock()
+            if not 0 < allowance.seconds <= patience:
+                self._budgets.pop(pool, None)
+                return None
+            # The server may not have counted the others that are under way.
+            left = allowance.requests - (self._under_way[pool] - 1)
+            budget = self._budgets.get(pool)
+            if budget is None or now >= budget.until:
+                budget = self._budgets[pool] = _Budget(left, now + allowance.seconds)
+            # Answers overtake each other; until the limit begins anew, the least is the newest.
+            budget.left = min(budget.left, left)
+            if budget.left > 0 or budget.told:
+                return None
+            budget.told = True
+            return budget.until - now
 
     def throttled(self, began: float, retry_after: float | None = None) -> None:
         """A request that began at `began` was refused with 429: everyone waits, then goes slower.

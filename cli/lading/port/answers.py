@@ -7,6 +7,7 @@ goes by a name; the message is passed on as it is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +25,7 @@ from lading.errors import (
     UnavailableError,
 )
 from lading.http import Reply, seconds_to_wait
+from lading.limiter import Allowance
 from lading.secrets import redact
 
 CREDENTIALS = (
@@ -40,6 +42,7 @@ REFUSALS: dict[int, type[RefusedError]] = {
     403: ForbiddenError,
     404: NotFoundError,
 }
+REMAINING = re.compile(r"[0-9]{1,15}")
 # What a mapping can give of an entity.
 ENTITY_KEYS = ("identifier", "title", "icon", "team", "properties", "relations")
 NOT_DELETED = "Port's answer does not name it, and Port has it still"
@@ -74,6 +77,15 @@ def _with_wish(error: RetriableError, reply: Reply) -> RetriableError:
         wish = seconds_to_wait(reply.headers.get("x-ratelimit-reset"))
     error.retry_after = wish or None
     return error
+
+
+def allowance(reply: Reply) -> Allowance | None:
+    """What is left of the rate limit, by the answer's headers; None if they don't say."""
+    left = reply.headers.get("x-ratelimit-remaining", "").strip()
+    seconds = seconds_to_wait(reply.headers.get("x-ratelimit-reset"))
+    if seconds is None or not REMAINING.fullmatch(left):
+        return None
+    return Allowance(int(left), seconds)
 
 
 def _said(reply: Reply) -> str:

@@ -30,6 +30,7 @@ from lading.port.answers import (
     BulkAnswer,
     HeldEntity,
     Refusal,
+    allowance,
     as_object,
     classify,
     deleted_identifiers,
@@ -51,6 +52,15 @@ OWNER_PREFIX = "port-ocean/lading/"
 OWNER_SUFFIX = "/{integration}/exporter"
 SEARCH_PAGE = 1000
 DATASOURCE_PAGE = 5000
+TOKEN = "/v1/auth/access_token"
+# Facts: Port's API reference, rate limits. Each of these has a limit of its own.
+POOLS = {
+    "token": re.compile("^/v1/auth/"),
+    "bulk": re.compile("/entities/bulk$"),
+    "search": re.compile("/search$"),
+    "entities": re.compile("/entities(/|$)"),
+    "blueprints": re.compile("^/v1/blueprints(/|$)"),
+}
 INTEGRATION = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -128,6 +138,7 @@ class PortClient:
             limiter=Limiter(connection.concurrency),
             retry=retry or connection.retry,
             timeout=timeout,
+            allow=allowance,
         )
         self.tokens = tokens or TokenKeeper(self._ask_for_token, clock)
 
@@ -349,6 +360,7 @@ class PortClient:
                 content=content,
                 headers={**(headers or {}), "authorization": authorization},
                 on_retry=on_retry,
+                pool=_pool(path),
             )
 
         token = self.tokens.current()
@@ -370,7 +382,7 @@ class PortClient:
         log.debug("port_token", "asking Port for an access token")
         content = json.dumps(self._credentials).encode()
         return self._session.send(
-            "POST", "/v1/auth/access_token", parse=_read_token, content=content
+            "POST", TOKEN, parse=_read_token, content=content, pool=_pool(TOKEN)
         )
 
 
@@ -383,6 +395,11 @@ def _read_token(reply: Reply) -> tuple[str, float]:
     seconds = answer.get("expiresIn")
     lives = float(seconds) if isinstance(seconds, (int, float)) else 0.0
     return f"{answer.get('tokenType') or 'Bearer'} {token}", lives
+
+
+def _pool(path: str) -> str:
+    """Which of Port's rate limits a request counts towards."""
+    return next((name for name, pattern in POOLS.items() if pattern.search(path)), "other")
 
 
 def _flag(value: bool) -> str:

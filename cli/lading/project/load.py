@@ -263,7 +263,7 @@ def _connections(document: Document, environment: Environment) -> dict[str, Conn
             document,
             {key: value for key, value in settings.items() if key in SETTINGS[kind]},
             environment,
-            settings.get("concurrency", CONCURRENCY),
+            settings.get("concurrency", CONCURRENCY[kind]),
             RetryPolicy(**settings.get("retry", {})),
         )
         made[name].register_secrets()

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 
 import pytest
 
 from lading.errors import ThrottledError, UnavailableError
-from lading.limiter import Limiter
+from lading.limiter import Allowance, Limiter
 
 PATIENCE = 20  # seconds after which a test that hangs is given up
 
@@ -25,10 +26,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def pause(limiter: Limiter) -> float:
+def pause(limiter: Limiter, pool: str = "") -> float:
     """The seconds that a request would have to wait now; 0 if it had its turn (and took it)."""
     try:
-        with limiter.turn(patience=0):
+        with limiter.turn(patience=0, pool=pool):
             return 0.0
     except ThrottledError as error:
         return error.retry_after or -1.0
@@ -198,3 +199,79 @@ def test_who_waits_gives_up_when_the_limiter_is_closed() -> None:
         thread.join(PATIENCE)
         assert not thread.is_alive()
     assert met == [UnavailableError]
+
+
+def answered(limiter: Limiter, left: int, seconds: float, pool: str = "") -> float | None:
+    """A request that goes well at once, and says so much of the limit."""
+    with limiter.turn(patience=0, pool=pool):
+        return limiter.told(pool, Allowance(left, seconds), patience=300)
+
+
+def test_none_begins_beyond_what_is_left_until_the_limit_begins_anew(clock: Clock) -> None:
+    limiter = Limiter(8, clock=clock)
+    assert answered(limiter, 3, 60) is None
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(limiter.turn(patience=0))
+        clock.now += 1
+        assert pause(limiter) == 59
+        # What begins to wait is told once.
+        assert [limiter.told("", Allowance(left, 59), 300) for left in (2, 1, 0)] == [
+            59,
+            None,
+            None,
+        ]
+    assert pause(limiter) == 59
+    assert pause(limiter, "another limit") == 0
+    clock.now += 59
+    assert [pause(limiter) for _ in range(5)] == [0, 0, 0, 0, 0]
+    assert (limiter.gap, limiter.allowed) == (0.0, 8)
+
+
+def test_who_is_under_way_may_not_be_counted_yet(clock: Clock) -> None:
+    limiter = Limiter(8, clock=clock)
+    with limiter.turn(), limiter.turn():
+        assert answered(limiter, 3, 60) is None
+        assert pause(limiter) == 0
+        assert pause(limiter) == 60
+
+
+def test_an_answer_that_was_overtaken_gives_nothing_back(clock: Clock) -> None:
+    limiter = Limiter(8, clock=clock)
+    with limiter.turn():
+        assert answered(limiter, 1, 60) == 60
+        assert limiter.told("", Allowance(50, 60), 300) is None
+    assert pause(limiter) == 60
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, 301.0, 1e12, float("inf"), float("nan")])
+def test_a_limit_that_is_over_or_far_away_is_nothing_to_wait_for(
+    clock: Clock, seconds: float
+) -> None:
+    limiter = Limiter(4, clock=clock)
+    with limiter.turn(patience=0):
+        assert answered(limiter, 0, 60) == 60
+        assert limiter.told("", Allowance(0, seconds), patience=300) is None
+    assert pause(limiter) == 0
+
+
+def test_who_waits_for_a_limit_goes_on_when_it_begins_anew_or_gives_up_when_closed() -> None:
+    limiter = Limiter(4)
+    waited: list[float] = []
+
+    def work(pool: str) -> None:
+        began = time.monotonic()
+        with suppress(UnavailableError), limiter.turn(pool=pool):
+            waited.append(time.monotonic() - began)
+
+    assert answered(limiter, 0, 0.2, "short") == pytest.approx(0.2)
+    assert answered(limiter, 0, 200, "long") == pytest.approx(200)
+    threads = [threading.Thread(target=work, args=[pool]) for pool in ("short", "long")]
+    for thread in threads:
+        thread.start()
+    threads[0].join(PATIENCE)
+    assert threads[1].is_alive()
+    limiter.close()
+    threads[1].join(PATIENCE)
+    assert not threads[1].is_alive()
+    assert [each >= 0.15 for each in waited] == [True]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -28,6 +29,7 @@ from lading.port.tally import Failure, PushCounts, PushResult, Tally
 from lading.project.model import Connection
 from lading.sandbox.faults import Fault
 from lading.sandbox.port import CLIENT_ID, CLIENT_SECRET, utc_now
+from lading.sandbox.port_limits import RateLimit
 
 if TYPE_CHECKING:
     from tests.engine.port.conftest import Yard
@@ -564,3 +566,45 @@ def test_pages_that_wait_in_the_same_folder_stay_there(yard: Yard) -> None:
     pages.mkdir(parents=True)
     yard.push()
     assert list(yard.database.spool.iterdir()) == [pages]
+
+
+@pytest.mark.parametrize("reset_as", ["seconds", "epoch"])
+def test_a_rate_limit_is_kept_to_before_port_refuses(
+    yard: Yard, lines: list[str], reset_as: Literal["seconds", "epoch"]
+) -> None:
+    """1,000 entities are 50 requests, and Port takes 20 in each period."""
+    yard.stand_in.reset_as = reset_as
+    yard.stand_in.rate_limit = RateLimit(20, 1.0)
+    yard.stage_usage(1000)
+    began = time.monotonic()
+    assert yard.push().blueprints == (counts("usage", created=1000),)
+    assert time.monotonic() - began > 1.5
+    assert yard.held() == dict.fromkeys(names(1000), 1)
+    assert len(yard.sent()) == 1000  # nothing twice: none was refused
+    codes = [json.loads(line)["code"] for line in lines]
+    assert 2 <= codes.count("rate_limit") <= 4
+    assert "retry" not in codes
+
+
+@pytest.mark.parametrize("reset", ["0", "1000000000", "86400", "9999999999", "soon", "nan", ""])
+def test_a_reset_that_is_over_or_far_away_keeps_nobody_waiting(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, reset: str
+) -> None:
+    told = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
+    monkeypatch.setattr(yard.stand_in, "_headers", lambda: told)
+    yard.stage_usage(200)
+    began = time.monotonic()
+    assert yard.push().blueprints == (counts("usage", created=200),)
+    assert time.monotonic() - began < 10
+    assert len(yard.bulks()) == 10
+
+
+def test_the_limit_of_tokens_is_not_that_of_entities(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter([{"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}])
+    monkeypatch.setattr(yard.stand_in, "_headers", lambda: next(told, {}))
+    yard.stage_usage(40)
+    began = time.monotonic()
+    assert yard.push().blueprints == (counts("usage", created=40),)
+    assert time.monotonic() - began < 8

@@ -28,6 +28,7 @@ def test_what_is_not_written_has_its_usual_value(files: Files) -> None:
     assert port.value("base_url") == "https://api.port.io"
     assert port.value("integration") == "lading-claude"
     assert (anthropic.concurrency, anthropic.retry) == (4, RetryPolicy())
+    assert (port.concurrency, port.retry) == (16, RetryPolicy())
     assert (anthropic.problems(), port.problems()) == ((), ())
 
 
