@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from lading import secrets
@@ -208,22 +209,36 @@ def _take_marts_away(root: Path) -> None:
     rmtree(root / "tests/models")
 
 
-_CACHES: dict[str, bytes] = {}
+# Where the processes that share the tests leave for each other what is made once for all of them.
+_SHARED = Path()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    global _SHARED
+    own = tmp_path_factory.getbasetemp()
+    _SHARED = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def _worked_out(shape: str, environment: Mapping[str, str]) -> bytes:
-    """What the tool keeps of a new project's files, worked out once for all tests of a process."""
-    if shape not in _CACHES:
-        with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            _lay_out(Path(folder))
-            if shape == "without marts":
-                _take_marts_away(Path(folder))
-            with redirect_stdout(StringIO()):
-                assert invoke(["ls", "-C", folder]) == 0
-            _CACHES[shape] = (Path(folder) / "target/cache.msgpack").read_bytes()
-    return _CACHES[shape]
+    """What the tool keeps of a new project's files, worked out once for all tests."""
+    made = _SHARED / f"{shape}.msgpack"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            made.write_bytes(_work_out(shape, environment))
+    return made.read_bytes()
+
+
+def _work_out(shape: str, environment: Mapping[str, str]) -> bytes:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        _lay_out(Path(folder))
+        if shape == "without marts":
+            _take_marts_away(Path(folder))
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            assert invoke(["compile", "-C", folder]) == 0
+        return (Path(folder) / "target/cache.msgpack").read_bytes()
 
 
 @pytest.fixture(scope="session")

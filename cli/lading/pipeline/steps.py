@@ -81,7 +81,10 @@ def _look_through(work: Work) -> tuple[Unknown, ...]:
     from lading.transform.decoded import known_fields
 
     context = work.context
-    decoded = {each.name: known_fields(context.graph, each.name) for each in context.streams}
+    decoded = {
+        each.name: known_fields(context.graph, each.name, context.cache) for each in context.streams
+    }
+    context.cache.save()
     known = {name: fields for name, fields in decoded.items() if fields is not None}
     with context.database.writing() as connection:
         found = look_through(connection, context.streams, known)

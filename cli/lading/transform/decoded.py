@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from lading.project.cache import entry_key
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
+    from lading.project.cache import Cache
     from lading.transform.graph import Graph
 
 # What stands for any key of a map, and for any element of a list.
@@ -33,11 +35,14 @@ class Decoding:
     alias: str
 
 
-def known_fields(graph: Graph, stream: str) -> dict[str, Any] | None:
+def known_fields(graph: Graph, stream: str, cache: Cache) -> dict[str, Any] | None:
     """The fields of a stream's payloads that models decode, as nested keys with `*` for any key and
-    `[]` for any element; a value of {} is not looked into. None if no model decodes them."""
+    `[]` for any element; a value of {} is not looked into. None if no model decodes them.
+
+    What a model decodes is kept in `cache` by its SQL.
+    """
     models = [
-        (model, _decodings(model.sql))
+        (model, _decodings(model.sql, cache))
         for name, model in graph.models.items()
         if not model.is_resource and "from_json" in model.sql and stream in graph.streams(name)
     ]
@@ -56,8 +61,16 @@ def known_fields(graph: Graph, stream: str) -> dict[str, Any] | None:
     return known
 
 
-@lru_cache(maxsize=1024)
-def _decodings(sql: str) -> tuple[Decoding, ...]:
+def _decodings(sql: str, cache: Cache) -> tuple[Decoding, ...]:
+    key = entry_key(sql)
+    found = cache.get("decodings", key, tuple[Decoding, ...])
+    if found is None:
+        found = _read_decodings(sql)
+        cache.put("decodings", key, found)
+    return found
+
+
+def _read_decodings(sql: str) -> tuple[Decoding, ...]:
     from sqlglot import parse_one
     from sqlglot.errors import SqlglotError
 

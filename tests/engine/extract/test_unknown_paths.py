@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lading.extract.unknown import Unknown, first_unknown
+from lading.project.cache import Cache
 from lading.project.environment import Environment
 from lading.project.load import load_project
 from lading.starter import lay_out
@@ -76,18 +78,29 @@ def load(root: Path) -> Graph:
     return graph
 
 
+def known(graph: Graph, stream: str) -> dict[str, Any] | None:
+    return known_fields(graph, stream, Cache(Path("nowhere"), writes=False))
+
+
 def test_the_shipped_models_know_what_the_reference_describes(graph: Graph) -> None:
-    code = known_fields(graph, "claude_code")
+    code = known(graph, "claude_code")
     assert code is not None
     assert set(code["actor"]) == {"type", "email_address", "api_key_name"}
     # The values of the map are decoded by a model that reads the one that has the map.
     assert code["tool_actions"] == {"*": {"accepted": {}, "rejected": {}}}
     tokens = code["model_breakdown"]["[]"]["tokens"]
     assert set(tokens) == {"input", "output", "cache_read", "cache_creation"}
-    cost = known_fields(graph, "cost_report")
+    cost = known(graph, "cost_report")
     assert cost is not None
     assert set(cost) == {"results"}
     assert {"amount", "currency", "cost_type"} < set(cost["results"]["[]"])
+
+
+def test_what_is_kept_of_the_models_says_the_same(tmp_path: Path, graph: Graph) -> None:
+    cache = Cache(tmp_path / "kept")
+    found = known_fields(graph, "claude_code", cache)
+    cache.save()
+    assert found == known_fields(graph, "claude_code", Cache(tmp_path / "kept"))
 
 
 def test_a_model_of_ones_own_adds_what_it_decodes(tmp_path: Path, graph: Graph) -> None:
@@ -95,11 +108,11 @@ def test_a_model_of_ones_own_adds_what_it_decodes(tmp_path: Path, graph: Graph) 
         """select from_json(payload, '{"research_preview": {"background_agents": "BIGINT"}}') as p
         from {{ source('claude_platform', 'claude_code') }}"""
     )
-    known = known_fields(load(tmp_path), "claude_code")
-    before = known_fields(graph, "claude_code")
-    assert known is not None
+    added = known(load(tmp_path), "claude_code")
+    before = known(graph, "claude_code")
+    assert added is not None
     assert before is not None
-    assert known == {**before, "research_preview": {"background_agents": {}}}
+    assert added == {**before, "research_preview": {"background_agents": {}}}
 
 
 def test_a_stream_that_nothing_decodes_is_not_known_at_all(tmp_path: Path, graph: Graph) -> None:
@@ -107,5 +120,5 @@ def test_a_stream_that_nothing_decodes_is_not_known_at_all(tmp_path: Path, graph
         (tmp_path / f"models/staging/claude_code_{name}.sql").write_text("select 1 as one")
     (tmp_path / "models/marts/claude_code_daily.sql").write_text("select 1 as one")
     (tmp_path / "models/resources/claude-code-analytics.sql").write_text("select 1 as one")
-    assert known_fields(load(tmp_path), "claude_code") is None
-    assert known_fields(graph, "claude_code") is not None
+    assert known(load(tmp_path), "claude_code") is None
+    assert known(graph, "claude_code") is not None
