@@ -113,7 +113,7 @@ def read_mappings(
     broken = _broken(drafts, workers, cache)
     resources: dict[str, list[Resource]] = {document.file: [] for document in documents}
     for draft, name in zip(drafts, names, strict=True):
-        problems.extend(draft.expression_problems(broken, read))
+        problems.extend(draft.expression_problems(broken, read, any_kind=kinds is None))
         model, selector, more = draft.kind_and_selector(kinds, now)
         if draft.has_kind_of(kinds) or all_kinds_known:
             problems.extend(more)
@@ -197,35 +197,38 @@ class _Draft:
         return Suspect(self.document, self.outline, selector, kind, blueprint)
 
     def expression_problems(
-        self, broken: Mapping[str, Fault], read: Read | None
+        self, broken: Mapping[str, Fault], read: Read | None, *, any_kind: bool
     ) -> Iterator[Problem]:
         for each in self.outline.expressions:
-            # A query that is no text at all is told by the selector's own rules.
-            if each.text in broken and not (each.path == "selector.query" and self._odd_query):
+            # A query that is no text at all is told by the rules for the selector of its kind.
+            is_told = each.path == "selector.query" and self._odd_query and not any_kind
+            if each.text in broken and not is_told:
                 fault = broken[each.text]
                 hint = _hint(each, written_at(self.document.data, each))
-                yield Problem(f"{each.path}: {fault}", self._place(each, fault, read), hint)
+                place = place_of(self.document, each, fault, read)
+                yield Problem(f"{each.path}: {fault}", place, hint)
         split = self.outline.split
         if split and (split.leaves_nothing or (split.left and split.left.text in broken)):
             place = self.document.place(*split.items.at)
             yield Problem(f"{NO_PATH}: every record is skipped", place, severity="warning")
 
-    def _place(self, each: Expression, fault: Fault, read: Read | None) -> Place:
-        """Where jq points at, if that is a place of the file; else where the expression begins."""
-        place = self.document.place(*each.at)
-        if read is None or fault.offset is None:
-            return place
-        written = written_at(self.document.data, each)
-        try:
-            text = read(self.document.file)
-        except (OSError, UnicodeDecodeError):
-            return place
-        spot = place_within(text, each.at, str(written), fault.offset)
-        return place if spot is None else replace(place, line=spot[0], column=spot[1])
-
     @property
     def _odd_query(self) -> bool:
         return not isinstance(self.written.get("selector", {}).get("query", ""), str)
+
+
+def place_of(document: Document, each: Expression, fault: Fault, read: Read | None) -> Place:
+    """Where jq points at, if that is a place of the file; else where the expression begins."""
+    place = document.place(*each.at)
+    if read is None or fault.offset is None:
+        return place
+    written = written_at(document.data, each)
+    try:
+        text = read(document.file)
+    except (OSError, UnicodeDecodeError):
+        return place
+    spot = place_within(text, each.at, str(written), fault.offset)
+    return place if spot is None else replace(place, line=spot[0], column=spot[1])
 
 
 def _drafts(document: Document) -> Iterator[_Draft]:
