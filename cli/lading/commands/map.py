@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +70,8 @@ def command(resources: tuple[str, ...], **options: Any) -> int:
         raise click.UsageError("--where is about rows that have landed, not about --records")
     mapping, records = _mapping(options["mapping"]), _records(options["records"])
     context = _project(options, mapping, records)
-    threads = context.project.target.threads if context else 1
-    with Workers(threads, time_limit=TIME_LIMIT) as workers:
+    with Workers(1) if context is None else nullcontext(context.jq) as workers:
+        workers.time_limit = TIME_LIMIT
         trials = _trials(options, context, mapping, workers, resources)
         with _source(options, context, records, trials) as source:
             return _try_out(options, trials, source, workers)

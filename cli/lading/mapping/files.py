@@ -71,7 +71,7 @@ class MappingFile:
 
 
 def load_mappings(
-    project: Project, now: datetime, cache: Cache | None = None
+    project: Project, now: datetime, workers: Workers, cache: Cache | None = None
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """All mapping files of the project, and everything that is wrong with them.
 
@@ -87,6 +87,7 @@ def load_mappings(
         project.mappings,
         all_kinds(project),
         now,
+        workers,
         all_kinds_known="properties" not in project.unread,
         blueprints={str(each.data["identifier"]): each.data for each in project.blueprints},
         read=lambda file: (project.root / file).read_text("utf-8"),
@@ -98,15 +99,14 @@ def read_mappings(
     documents: Sequence[Document],
     kinds: Mapping[str, Kind] | None,
     now: datetime,
-    workers: Workers | None = None,
+    workers: Workers,
     all_kinds_known: bool = True,
     blueprints: Mapping[str, Mapping[str, Any]] | None = None,
     read: Read | None = None,
     cache: Cache | None = None,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
-    """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
-    a process is started for the time that this takes, and without `read` an error within an
-    expression is placed where the expression begins."""
+    """As `load_mappings`; without `kinds` any kind and any selector will do, and without `read` an
+    error within an expression is placed where the expression begins."""
     problems: list[Problem] = [each for document in documents for each in _without_effect(document)]
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
@@ -261,9 +261,7 @@ def _free_name(draft: _Draft, taken: dict[str, Place]) -> str:
     return name
 
 
-def _broken(
-    drafts: Sequence[_Draft], workers: Workers | None, cache: Cache | None
-) -> dict[str, Fault]:
+def _broken(drafts: Sequence[_Draft], workers: Workers, cache: Cache | None) -> dict[str, Fault]:
     texts = [each.text for draft in drafts for each in draft.outline.expressions]
     texts += [
         draft.outline.split.left.text
@@ -273,10 +271,7 @@ def _broken(
     key = entry_key(sorted(set(texts)))
     if not texts or (cache is not None and cache.get("expressions", key, bool)):
         return {}
-    if workers is not None:
-        return faults(texts, workers)
-    with Workers(1) as own:
-        found = faults(texts, own)
+    found = faults(texts, workers)
     if cache is not None and not found:
         cache.put("expressions", key, not found)
     return found

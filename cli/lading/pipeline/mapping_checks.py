@@ -39,14 +39,13 @@ def mapping_checks(
         return
     import duckdb
 
-    from lading.mapping.workers import Workers
-
-    root = context.project.root
-    with Workers(context.project.target.threads) as workers, duckdb.connect(":memory:") as empty:
+    root, workers = context.project.root, context.jq
+    with duckdb.connect(":memory:") as empty:
         checks = (
             Check(each.name, each.node, partial(_look, each, root, workers)) for each in tests
         )
         yield tuple(checks), empty
+    workers.rest()
 
 
 def _look(

@@ -177,6 +177,22 @@ def test_a_test_that_changed_is_modified(bench: Bench) -> None:
     assert bench.desk.run("ls", *choice).out.split() == ["mapping_test:t"]
 
 
+def test_a_small_project_starts_one_process_for_jq(bench: Bench) -> None:
+    """It checks the expressions, and the same one runs them, whatever `threads` allow."""
+    body = "    resource: figures\n    records: [{id: a}]\n    expect: {dropped: 0}\n"
+    bench.desk.write(
+        FILE, "mapping_tests:\n" + "".join(f"  - name: t{number}\n{body}" for number in range(9))
+    )
+    bench.desk.edit("mappings/figures.yml", "n: .n", "n: (.n | floor)", 1)
+    debug = ("test", "-s", "mapping:figures", "--log-level", "debug")
+    done = bench.desk.run(*debug)
+    bench.desk.write("mappings/figures.yml", MAPPING)
+
+    assert done.out == "Done. PASS=9 WARN=0 ERROR=0 SKIP=0 TOTAL=9\n"
+    (pid,) = re.findall(r"process (\d+) is started for JQ", done.err)
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_they_are_run_before_the_database_is_looked_for(desk: Desk) -> None:
     done = desk.run("test")
     assert "PASS usage_of_a_day" in done.err
