@@ -162,7 +162,7 @@ def _once(root: Path, variables: Mapping[str, str], now: datetime) -> tuple[Sync
         now=now,
         needs=("anthropic", "port"),
     )
-    with bars() as shown, working(context, "demo") as work:
+    with context.jq, bars() as shown, working(context, "demo") as work:
         synced = sync(work, shown)
     return synced, int(work.incomplete)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lading.pipeline.context import Context
     from lading.pipeline.playground import Source, Tried
     from lading.project.documents import Document
+
+    # A mapping file that need not be the project's, and its text.
+    Mapping = tuple[Document, str]
 
 SHOWN = 5
 FORMATS = ("text", "json")
@@ -65,19 +68,22 @@ def command(resources: tuple[str, ...], **options: Any) -> int:
         raise click.UsageError("stdin is either the records or the mapping, not both")
     if options["records"] is not None and options["where"] is not None:
         raise click.UsageError("--where is about rows that have landed, not about --records")
-    document, records = _document(options["mapping"]), _records(options["records"])
-    context = _project(options, document, records)
-    threads = context.project.target.threads if context else 1
-    with Workers(threads, time_limit=TIME_LIMIT) as workers:
-        trials = _trials(options, context, document, workers, resources)
+    mapping, records = _mapping(options["mapping"]), _records(options["records"])
+    context = _project(options, mapping, records)
+    with Workers(1) if context is None else nullcontext(context.jq) as workers:
+        workers.time_limit = TIME_LIMIT
+        trials = _trials(options, context, mapping, workers, resources)
         with _source(options, context, records, trials) as source:
             return _try_out(options, trials, source, workers)
 
 
-def _document(mapping: str | None) -> Document | None:
+def _mapping(file: str | None) -> Mapping | None:
     from lading.mapping.trials import read_mapping
 
-    return None if mapping is None else read_mapping(_name(mapping), _text("--mapping", mapping))
+    if file is None:
+        return None
+    text = _text("--mapping", file)
+    return read_mapping(_name(file), text), text
 
 
 def _records(records: str | None) -> tuple[str, ...] | None:
@@ -101,12 +107,12 @@ def _text(option: str, file: str) -> str:
 
 
 def _project(
-    options: dict[str, Any], document: Document | None, records: Sequence[str] | None
+    options: dict[str, Any], mapping: Mapping | None, records: Sequence[str] | None
 ) -> Context | None:
     """The project, if mapping or records are to come from it."""
     from lading.commands.project import open_project
 
-    if document is not None and records is not None:
+    if mapping is not None and records is not None:
         return None
     return open_project(options, checks_mappings=False)
 
@@ -114,7 +120,7 @@ def _project(
 def _trials(
     options: dict[str, Any],
     context: Context | None,
-    document: Document | None,
+    mapping: Mapping | None,
     workers: Workers,
     names: Sequence[str],
 ) -> tuple[Trial, ...]:
@@ -127,11 +133,16 @@ def _trials(
     from lading.mapping.kinds import all_kinds
     from lading.mapping.trials import chosen, read_trials, with_rows
 
-    documents: tuple[Document, ...] = () if document is None else (document,)
-    if document is None and context is not None:
+    def read(file: str) -> str:
+        if mapping is not None:
+            return mapping[1]
+        return (context.project.root / file).read_text("utf-8") if context is not None else ""
+
+    documents: tuple[Document, ...] = () if mapping is None else mapping[:1]
+    if mapping is None and context is not None:
         documents = context.project.mappings
     now = context.now if context is not None else options["now"] or datetime.now(UTC)
-    trials, problems = read_trials(documents, now, workers)
+    trials, problems = read_trials(documents, now, workers, read)
     trials = chosen(trials, names)
     if options["records"] is None and context is not None:
         trials, more = with_rows(trials, all_kinds(context.project), now)

@@ -46,6 +46,7 @@ def open_project(
         writes=writes,
         checks_mappings=checks_mappings,
     )
+    click.get_current_context().call_on_close(context.jq.close)
     show_problems(context.warnings)
     return context
 

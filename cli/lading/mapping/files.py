@@ -88,7 +88,7 @@ class MappingFile:
 
 
 def load_mappings(
-    project: Project, now: datetime, cache: Cache | None = None
+    project: Project, now: datetime, workers: Workers, cache: Cache | None = None
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
     """All mapping files of the project, and everything that is wrong with them.
 
@@ -104,6 +104,7 @@ def load_mappings(
         project.mappings,
         all_kinds(project),
         now,
+        workers,
         all_kinds_known="properties" not in project.unread,
         blueprints={str(each.data["identifier"]): each.data for each in project.blueprints},
         read=lambda file: (project.root / file).read_text("utf-8"),
@@ -115,22 +116,21 @@ def read_mappings(
     documents: Sequence[Document],
     kinds: Mapping[str, Kind] | None,
     now: datetime,
-    workers: Workers | None = None,
+    workers: Workers,
     all_kinds_known: bool = True,
     blueprints: Mapping[str, Mapping[str, Any]] | None = None,
     read: Read | None = None,
     cache: Cache | None = None,
 ) -> tuple[tuple[MappingFile, ...], tuple[Problem, ...]]:
-    """As `load_mappings`; without `kinds` any kind and any selector will do. Without `workers`
-    a process is started for the time that this takes, and without `read` an error within an
-    expression is placed where the expression begins."""
+    """As `load_mappings`; without `kinds` any kind and any selector will do, and without `read` an
+    error within an expression is placed where the expression begins."""
     problems: list[Problem] = []
     drafts = [draft for document in documents for draft in _drafts(document)]
     names = _names(drafts, problems)
     broken = _broken(drafts, workers, cache)
     resources: dict[str, list[Resource]] = {document.file: [] for document in documents}
     for draft, name in zip(drafts, names, strict=True):
-        problems.extend(draft.expression_problems(broken, read))
+        problems.extend(draft.expression_problems(broken, read, any_kind=kinds is None))
         model, selector, more = draft.kind_and_selector(kinds, now)
         if draft.has_kind_of(kinds) or all_kinds_known:
             problems.extend(more)
@@ -223,35 +223,38 @@ class _Draft:
         return Suspect(self.document, self.outline, selector, kind, blueprint)
 
     def expression_problems(
-        self, broken: Mapping[str, Fault], read: Read | None
+        self, broken: Mapping[str, Fault], read: Read | None, *, any_kind: bool
     ) -> Iterator[Problem]:
         for each in self.outline.expressions:
-            # A query that is no text at all is told by the selector's own rules.
-            if each.text in broken and not (each.path == "selector.query" and self._odd_query):
+            # A query that is no text at all is told by the rules for the selector of its kind.
+            is_told = each.path == "selector.query" and self._odd_query and not any_kind
+            if each.text in broken and not is_told:
                 fault = broken[each.text]
                 hint = _hint(each, written_at(self.document.data, each))
-                yield Problem(f"{each.path}: {fault}", self._place(each, fault, read), hint)
+                place = place_of(self.document, each, fault, read)
+                yield Problem(f"{each.path}: {fault}", place, hint)
         split = self.outline.split
         if split and (split.leaves_nothing or (split.left and split.left.text in broken)):
             place = self.document.place(*split.items.at)
             yield Problem(f"{NO_PATH}: every record is skipped", place, severity="warning")
 
-    def _place(self, each: Expression, fault: Fault, read: Read | None) -> Place:
-        """Where jq points at, if that is a place of the file; else where the expression begins."""
-        place = self.document.place(*each.at)
-        if read is None or fault.offset is None:
-            return place
-        written = written_at(self.document.data, each)
-        try:
-            text = read(self.document.file)
-        except (OSError, UnicodeDecodeError):
-            return place
-        spot = place_within(text, each.at, str(written), fault.offset)
-        return place if spot is None else replace(place, line=spot[0], column=spot[1])
-
     @property
     def _odd_query(self) -> bool:
         return not isinstance(self.written.get("selector", {}).get("query", ""), str)
+
+
+def place_of(document: Document, each: Expression, fault: Fault, read: Read | None) -> Place:
+    """Where jq points at, if that is a place of the file; else where the expression begins."""
+    place = document.place(*each.at)
+    if read is None or fault.offset is None:
+        return place
+    written = written_at(document.data, each)
+    try:
+        text = read(document.file)
+    except (OSError, UnicodeDecodeError):
+        return place
+    spot = place_within(text, each.at, str(written), fault.offset)
+    return place if spot is None else replace(place, line=spot[0], column=spot[1])
 
 
 def _drafts(document: Document) -> Iterator[_Draft]:
@@ -284,9 +287,7 @@ def _free_name(draft: _Draft, taken: dict[str, Place]) -> str:
     return name
 
 
-def _broken(
-    drafts: Sequence[_Draft], workers: Workers | None, cache: Cache | None
-) -> dict[str, Fault]:
+def _broken(drafts: Sequence[_Draft], workers: Workers, cache: Cache | None) -> dict[str, Fault]:
     texts = [each.text for draft in drafts for each in draft.outline.expressions]
     texts += [
         draft.outline.split.left.text
@@ -296,10 +297,7 @@ def _broken(
     key = entry_key(sorted(set(texts)))
     if not texts or (cache is not None and cache.get("expressions", key, bool)):
         return {}
-    if workers is not None:
-        return faults(texts, workers)
-    with Workers(1) as own:
-        found = faults(texts, own)
+    found = faults(texts, workers)
     if cache is not None and not found:
         cache.put("expressions", key, not found)
     return found

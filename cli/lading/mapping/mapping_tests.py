@@ -33,6 +33,12 @@ class MappingTest:
     records: tuple[str, ...] = field(default=(), repr=False)
     file: str = ""
     description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def node(self) -> str:
+        """Its id in the graph."""
+        return f"mapping_test.{self.name}"
 
 
 def read_mapping_tests(
@@ -76,6 +82,7 @@ def _test(document: Document, at: KeyPath, resource: Resource | Problem) -> Mapp
         () if has_file else tuple(json_of(each) for each in given),
         str(PurePosixPath(document.file).parent / given["file"]) if has_file else "",
         (entry.get("description") or "").strip(),
+        tuple(entry.get("tags") or ()),
     )
 
 

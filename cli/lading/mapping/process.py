@@ -34,7 +34,7 @@ class Process:
 
     def __init__(self, memory_limit: int, time_limit: float) -> None:
         self._memory_limit = memory_limit
-        self._time_limit = time_limit
+        self.time_limit = time_limit
         self._expired = False
         self.is_alive = True
         with tempfile.TemporaryFile() as shared:
@@ -66,7 +66,7 @@ class Process:
             Unfinished: the process ended, or jq gave up on a row.
         """
         try:
-            with _late(self._time_limit, self._expire):
+            with _late(self.time_limit, self._expire):
                 self._write(program, rows)
                 kind, texts = self._read()
         except (OSError, EOFError) as error:
@@ -75,7 +75,7 @@ class Process:
             raise Unfinished(row, reason, proven=self._expired and row == 0) from error
         self.is_alive = not self._expired
         if kind == b"!":
-            raise Unfinished(self._row_under_way(rows), texts[0])
+            raise Unfinished(self._row_under_way(rows), f"can't be carried out: {texts[0]}")
         if len(texts) != len(rows):
             raise Unfinished(0, "is not one JSON value")
         return texts
@@ -109,7 +109,7 @@ class Process:
         joined = "\0".join(rows).encode(errors="replace")
         pipe = self._popen.stdin
         assert pipe is not None
-        pipe.write(REQUEST.pack(kind, len(text), len(joined), self._time_limit))
+        pipe.write(REQUEST.pack(kind, len(text), len(joined), self.time_limit))
         pipe.write(text + joined)
         pipe.flush()
 
@@ -132,7 +132,7 @@ class Process:
         self.end()
         status = self._popen.wait()
         if self._expired or status == -signal.SIGXCPU:
-            return f"takes longer than {self._time_limit:g} s"
+            return f"takes longer than {self.time_limit:g} s"
         if status in {-signal.SIGABRT, OUT_OF_MEMORY}:
             return f"needs more than {self._memory_limit // MIB} MiB of memory"
         if status < 0:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lading.errors import Place
     from lading.mapping.expressions import Fault
-    from lading.mapping.files import Resource
+    from lading.mapping.files import Read, Resource
     from lading.mapping.outline import Outline
     from lading.mapping.workers import Workers
     from lading.project.documents import Document
@@ -57,9 +57,10 @@ def read_mapping(file: str, text: str) -> Document:
 
 
 def read_trials(
-    documents: Sequence[Document], now: datetime, workers: Workers
+    documents: Sequence[Document], now: datetime, workers: Workers, read: Read
 ) -> tuple[tuple[Trial, ...], tuple[Problem, ...]]:
-    """The resources of mapping files, whatever their kinds, with warnings about the files.
+    """The resources of mapping files, whatever their kinds, with warnings about the files. `read`
+    gives the text of each.
 
     Raises:
         UserError: something else is wrong with them than an expression.
@@ -69,7 +70,7 @@ def read_trials(
     from lading.mapping.files import read_mappings
     from lading.mapping.outline import read_outline
 
-    files, found = read_mappings(documents, None, now, workers)
+    files, found = read_mappings(documents, None, now, workers, read=read)
     written = {document.file: document for document in documents}
     resources = [resource for file in files for resource in file.resources]
     outlines = [
@@ -82,7 +83,7 @@ def read_trials(
     left = list(found)
     for resource, outline in zip(resources, outlines, strict=True):
         document = written[resource.file]
-        places = set(_places(document, outline, broken))
+        places = set(_places(document, outline, broken, read))
         ours = [each for each in left if each.place in places and each.severity == "error"]
         left = [each for each in left if each not in ours]
         trials.append(Trial(resource, outline, document, broken, tuple(ours)))
@@ -91,10 +92,14 @@ def read_trials(
     return tuple(trials), tuple(left)
 
 
-def _places(document: Document, outline: Outline, broken: Mapping[str, Fault]) -> Iterator[Place]:
+def _places(
+    document: Document, outline: Outline, broken: Mapping[str, Fault], read: Read
+) -> Iterator[Place]:
+    from lading.mapping.files import place_of
+
     for each in outline.expressions:
         if each.text in broken:
-            yield document.place(*each.at)
+            yield place_of(document, each, broken[each.text], read)
 
 
 def chosen(trials: Sequence[Trial], names: Sequence[str]) -> tuple[Trial, ...]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
+from lading import log
 from lading.errors import Bug
 from lading.mapping.process import MIB, Process, Unfinished
 
@@ -21,6 +22,9 @@ TIME_LIMIT = 20.0
 
 # How many rows of one resource may turn out impossible before the resource is given up.
 GUILTY_ROWS = 3
+
+# So many rows are done by one process: for fewer, another one takes longer to start than it saves.
+ROWS_OF_ONE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class _Part:
 
 
 class Workers:
-    """Up to `count` processes; `memory_limit` in bytes, `time_limit` in seconds for a batch.
+    """Up to `count` processes, of which each is started when it is needed; `memory_limit` in bytes,
+    `time_limit` in seconds for a batch, which may be set anew.
 
     A context manager: leaving it ends every process, whatever the reason for leaving is.
     """
@@ -58,6 +63,7 @@ class Workers:
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         self._closed = False
+        self._rows = 0
 
     def __enter__(self) -> Workers:
         return self
@@ -68,6 +74,10 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process; whoever waits for an answer gets none."""
         with self._lock:
             self._closed = True
             for process in self._all:
@@ -76,6 +86,14 @@ class Workers:
         for process in self._all:
             process.close()
         self._all.clear()
+
+    def rest(self) -> None:
+        """End the processes that have nothing to do. Others are started when they are needed."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+        for process in idle:
+            process.close()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -124,10 +142,17 @@ class Workers:
     ) -> Iterator[Answer]:
         for batch in batches:
             waiting.append(self._threads.submit(self._carry_out, program, batch))
-            if len(waiting) > self.count:
+            self._rows += len(batch)
+            while len(waiting) > self._most_waiting:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+
+    @property
+    def _most_waiting(self) -> int:
+        """How many batches may be under way while the next one is got ready."""
+        is_small = self._rows <= ROWS_OF_ONE and len(self.pids) <= 1
+        return 0 if is_small else self.count
 
     def _carry_out(self, program: str | None, rows: Sequence[str]) -> list[Answer]:
         """The answers of a batch; a program is given up after `GUILTY_ROWS` of its rows."""
@@ -157,10 +182,13 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise Bug("the JQ workers were asked after they were closed")
-            if self._idle:
-                return self._idle.pop()
+            process = self._idle.pop() if self._idle else None
+            if process is not None:
+                process.time_limit = self.time_limit
+                return process
             process = Process(self.memory_limit, self.time_limit)
             self._all.add(process)
+        log.debug("jq_started", f"process {process.pid} is started for JQ", pid=process.pid)
         try:
             process.wait_until_ready()
         except BaseException:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lading.extract.plan import Asking
     from lading.extract.streams import Stream
     from lading.mapping.files import MappingFile, Resource
+    from lading.mapping.workers import Workers
     from lading.pipeline.needs import Need
     from lading.port.client import PortClient
     from lading.project.cache import Cache
@@ -43,7 +44,10 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """A project whose files are all right, and what is read out of them when it is needed."""
+    """A project whose files are all right, and what is read out of them when it is needed.
+
+    `jq` starts no process before one is needed. Whoever opened the context closes it, too.
+    """
 
     project: Project
     graph: Graph
@@ -51,6 +55,7 @@ class Context:
     now: datetime
     cache: Cache
     everything: str
+    jq: Workers
     warnings: tuple[Problem, ...] = ()
 
     @cached_property
@@ -65,7 +70,7 @@ class Context:
         """All mapping files."""
         from lading.mapping.files import load_mappings
 
-        return load_mappings(self.project, self.now, self.cache)[0]
+        return load_mappings(self.project, self.now, self.jq, self.cache)[0]
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -218,6 +223,7 @@ def open_context(
     Raises:
         UserError: all findings at once, when one of them is an error.
     """
+    from lading.mapping.workers import Workers
     from lading.pipeline.needs import unfit
     from lading.project.cache import open_cache
     from lading.project.environment import read_environment
@@ -238,16 +244,20 @@ def open_context(
     graph, graph_problems = load_graph(project, now, cache)
     settings = project.target
     database = Database(settings.database, settings.storage_version, settings.threads, wait)
-    context = Context(project, graph, database, now, cache, _everything(project))
+    jq = Workers(settings.threads)
+    context = Context(project, graph, database, now, cache, _everything(project), jq)
     found = [*problems]
-    if problems or graph_problems or not cache.get("fit", context.everything, bool):
-        found += _check(context, graph_problems, mappings=checks_mappings)
-        if not found and checks_mappings:
-            cache.put("fit", context.everything, not found)
-    found += [problem for kind in needs for problem in unfit(project, kind)]
-    if any(each.severity == "error" for each in found):
-        raise UserError(problems=found)
-    cache.save()
+    with ExitStack() as closing:
+        closing.enter_context(jq)
+        if problems or graph_problems or not cache.get("fit", context.everything, bool):
+            found += _check(context, graph_problems, mappings=checks_mappings)
+            if not found and checks_mappings:
+                cache.put("fit", context.everything, not found)
+        found += [problem for kind in needs for problem in unfit(project, kind)]
+        if any(each.severity == "error" for each in found):
+            raise UserError(problems=found)
+        cache.save()
+        closing.pop_all()
     return replace(context, warnings=tuple(found))
 
 
@@ -303,7 +313,7 @@ def _check_mappings(context: Context) -> Iterator[Problem]:
     from lading.mapping.files import load_mappings
     from lading.mapping.mapping_tests import read_mapping_tests
 
-    yield from load_mappings(context.project, context.now, context.cache)[1]
+    yield from load_mappings(context.project, context.now, context.jq, context.cache)[1]
     yield from read_mapping_tests(context.project, context.resources)[1]
 
 

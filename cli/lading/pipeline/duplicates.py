@@ -172,19 +172,17 @@ def _rows(
     context: Context, resources: Mapping[str, Resource], duplicates: Sequence[Duplicate]
 ) -> Rows:
     """The rows of the entities, by resource and position, as far as they can be had again."""
-    from lading.mapping.workers import Workers
-
     wanted: dict[str, list[Occurrence]] = {}
     for each in duplicates:
         for occurrence in (each.first, each.second):
             wanted.setdefault(occurrence.resource, []).append(occurrence)
     found: dict[tuple[str, int], Row] = {}
     try:
-        with Workers(1) as workers, context.database.reading() as connection:
+        with context.database.reading() as connection:
             for name, occurrences in wanted.items():
                 resource = resources[name]
                 texts = _texts(context, connection, resource, occurrences)
-                found |= _proven(resource, occurrences, texts, workers)
+                found |= _proven(resource, occurrences, texts, context.jq)
     except (DatabaseError, MappingError, UserError):
         return found
     return found

@@ -82,7 +82,6 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     Resources that are blocked are left out. A resource whose model or mapping fails is told in
     its `Mapped`, and the others go on.
     """
-    from lading.mapping.workers import Workers
     from lading.port.stage import EntityStage
 
     context = work.context
@@ -91,14 +90,15 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     watcher.start("mappings", len(resources))
     checks = checks_of(work, resources)
     results = []
-    with Workers(context.project.target.threads) as workers, EntityStage() as stage:
+    with EntityStage() as stage:
         with context.database.reading() as connection:
             for resource in resources:
                 check = checks[resource.name]
-                result = _map(context, connection, resource, workers, stage, check)
+                result = _map(context, connection, resource, context.jq, stage, check)
                 results.append(result)
                 watcher.advance("mappings")
                 _say(result)
+        context.jq.rest()
         with context.database.writing() as connection:
             _load(stage, connection, resources)
     work.incomplete |= any(each.failed or each.faulty for each in results)

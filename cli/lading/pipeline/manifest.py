@@ -85,6 +85,7 @@ class _Details:
             "test": self._test,
             "unit_test": self._unit_test,
             "mapping": self._mapping,
+            "mapping_test": self._mapping_test,
         }
         return meanings[node.resource_type](node)
 
@@ -127,6 +128,9 @@ class _Details:
 
     def _unit_test(self, node: Node) -> Json:
         return {"test_type": node.test_type, "attached_to": node.attached_to}
+
+    def _mapping_test(self, node: Node) -> Json:
+        return {"test_type": node.test_type, "attached_to": node.attached_to or None}
 
     def _mapping(self, node: Node) -> Json:
         from lading.mapping.expressions import constant, double_quoted

@@ -27,34 +27,25 @@ if TYPE_CHECKING:
 def mapping_checks(
     context: Context, chosen: frozenset[str] | None
 ) -> Iterator[tuple[tuple[Check, ...], DuckDBPyConnection | None]]:
-    """The mapping tests of the resources that are chosen. They need no database: the one that
-    comes with them is empty."""
+    """The mapping tests that are chosen. They need no database: the one that comes with them is
+    empty."""
     tests = [
         test
         for test in read_mapping_tests(context.project, context.resources)[0]
-        if chosen is None or _is_chosen(test, chosen)
+        if chosen is None or test.node in chosen
     ]
     if not tests:
         yield (), None
         return
     import duckdb
 
-    from lading.mapping.workers import Workers
-
-    root = context.project.root
-    with Workers(context.project.target.threads) as workers, duckdb.connect(":memory:") as empty:
+    root, workers = context.project.root, context.jq
+    with duckdb.connect(":memory:") as empty:
         checks = (
-            Check(each.name, _id(each), partial(_look, each, root, workers)) for each in tests
+            Check(each.name, each.node, partial(_look, each, root, workers)) for each in tests
         )
         yield tuple(checks), empty
-
-
-def _is_chosen(test: MappingTest, chosen: frozenset[str]) -> bool:
-    return not isinstance(test.resource, Problem) and f"mapping.{test.resource.name}" in chosen
-
-
-def _id(test: MappingTest) -> str:
-    return f"mapping_test.{test.name}"
+    workers.rest()
 
 
 def _look(

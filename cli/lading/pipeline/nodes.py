@@ -1,4 +1,4 @@
-"""All that can be chosen: sources, models, their tests, and the mappings' resources."""
+"""All that can be chosen: sources, models, the mappings' resources, and the tests of each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lading.errors import Problem
 from lading.transform.digests import digest
 from lading.transform.nodes import Node
 
@@ -133,6 +134,7 @@ def _nodes(context: Context) -> Iterator[Node]:
             digest(written[resource.file]["resources"][resource.index]),
             kinds=tuple(dict.fromkeys((resource.kind, resource.model))),
         )
+    yield from _mapping_tests(context)
 
 
 def _sources(document: Document) -> Iterator[Node]:
@@ -181,3 +183,28 @@ def _unit_tests(context: Context) -> Iterator[Node]:
                 attached_to=f"model.{test['model']}",
                 description=(test.get("description") or "").strip(),
             )
+
+
+def _mapping_tests(context: Context) -> Iterator[Node]:
+    from lading.mapping.mapping_tests import read_mapping_tests
+
+    written = {
+        test["name"]: test
+        for document in context.project.mapping_tests
+        for test in document.data["mapping_tests"]
+    }
+    for test in read_mapping_tests(context.project, context.resources)[0]:
+        # One whose resource is not there is a node all the same: it fails when it is run.
+        about = "" if isinstance(test.resource, Problem) else f"mapping.{test.resource.name}"
+        yield Node(
+            test.node,
+            test.name,
+            "mapping_test",
+            test.place.file,
+            (about,) if about else (),
+            digest(written[test.name]),
+            test.tags,
+            test_type="mapping",
+            attached_to=about,
+            description=test.description,
+        )

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from lading.transform.nodes import Node
     from lading.transform.test_runs import TestResult
 
-Kind = Literal["model", "source", "test", "unit_test", "check", "extract", "mapping"]
-TESTS = ("test", "unit_test", "check")
+Kind = Literal[
+    "model", "source", "test", "unit_test", "mapping_test", "check", "extract", "mapping"
+]
+TESTS = ("test", "unit_test", "mapping_test", "check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _of_tests(tests: Iterable[TestResult]) -> Iterator[Result]:
 
 
 def of_checks(checks: Iterable[CheckResult], nodes: Mapping[str, Node]) -> Iterator[Result]:
-    """Results of data tests, of unit tests and of checks of what has landed."""
+    """Results of the tests of models and mappings, and of checks of what has landed."""
     for each in checks:
         kind = _kind_of_check(each)
         node, finding = nodes.get(each.node), each.finding
@@ -168,7 +170,11 @@ def of_checks(checks: Iterable[CheckResult], nodes: Mapping[str, Node]) -> Itera
 
 
 def _kind_of_check(check: CheckResult) -> Kind:
-    kinds: Mapping[str, Kind] = {"test": "test", "unit_test": "unit_test"}
+    kinds: Mapping[str, Kind] = {
+        "test": "test",
+        "unit_test": "unit_test",
+        "mapping_test": "mapping_test",
+    }
     return kinds.get(check.node.partition(".")[0], "check")
 
 

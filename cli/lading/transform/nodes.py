@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ResourceType = Literal["source", "model", "test", "unit_test", "mapping"]
+ResourceType = Literal["source", "model", "test", "unit_test", "mapping", "mapping_test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Node:
         depends_on: the ids of what it reads, sorted.
         checksum: of what it is; another one means that it was modified.
         kinds: a mapping's kind; a resource model's kind and its aliases.
-        test_type: generic, singular or unit, of tests; else ''.
+        test_type: generic, singular, unit or mapping, of tests; else ''.
         materialized: of models; else ''.
         attached_to: the id of the node that a test is declared on; else ''.
     """

@@ -4,7 +4,8 @@
     staging.stg_usage     folder and name; *, ? and [abc] stand for other characters
     models/marts          a file, a folder or a glob, as `path:` takes it
     tag:  kind:  source:  path:  file:  resource_type:  test_type:  config.materialized:  state:
-    model:  test:  unit_test:  mapping:             the name of a node of that type
+    model:  test:  unit_test:  mapping:  mapping_test:
+                          the name of a node of that type
     +x  x+  2+x+1         with what it reads, with what reads it, so many steps far
     @x                    with all that reads it, and all that this reads
     a b   a,b             either, both
@@ -26,7 +27,7 @@ from lading.transform.selecting.terms import Intersection, Term, parse
 
 __all__ = ["State", "read_state", "select"]
 
-TESTS = ("test", "unit_test")
+TESTS = ("test", "unit_test", "mapping_test")
 SIGNPOSTS = ("tag", "kind", "source")
 LONGEST_HINT = 200
 

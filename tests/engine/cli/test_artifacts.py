@@ -149,7 +149,8 @@ def test_checks_have_the_shape_of_tests(synced: Desk) -> None:
     assert found["unit_test.a_key_of_the_default_workspace_says_default"]["status"] == "pass"
     manifest = target(synced, "manifest.json")["nodes"]
     nodes = {name for name, each in found.items() if each["resource_type"] != "check"}
-    assert nodes == {each for each in manifest if each.startswith(("test.", "unit_test."))}
+    tests = ("test.", "unit_test.", "mapping_test.")
+    assert nodes == {each for each in manifest if each.startswith(tests)}
 
 
 def test_no_secret_is_in_an_artifact(desk: Desk) -> None:

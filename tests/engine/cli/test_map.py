@@ -182,6 +182,44 @@ def test_what_does_not_compile_is_told_without_any_record(playground: Playground
     assert found["selector_errors"][0].startswith("bp: selector.query does not compile: syntax")
 
 
+FAULTY = """\
+resources:
+- kind: k
+  selector: {query: true}
+  port:
+    entity:
+      mappings:
+        identifier: .id
+        blueprint: '"bp"'
+        title: '"é" | nope1'
+        properties:
+          quoted: "\\"é\\" | nope2"
+          block: |
+            .a as $x
+              | nope3
+          folded: >-
+            .a
+            | nope4
+"""
+
+
+@pytest.mark.parametrize("file", ["m.yml", "-"])
+def test_a_fault_is_shown_within_its_expression(playground: Playground, file: str) -> None:
+    playground.write("m.yml", FAULTY)
+    playground.write("r.json", "[]")
+    stdin = FAULTY if file == "-" else ""
+    done = playground.run("--mapping", file, "--records", "r.json", stdin=stdin)
+
+    name = "stdin" if file == "-" else file
+    lines = FAULTY.splitlines()
+    for number in (1, 2, 3, 4):
+        line = next(at for at, text in enumerate(lines) if f"nope{number}" in text)
+        column = lines[line].index(f"nope{number}")
+        assert f"{name}:{line + 1}:{column + 1}: warning: " in done.err
+    assert f"{name}:3:21: warning: selector.query: True/0 is not defined" in done.err
+    assert "YAML reads a bare true as no text: write 'true'" in done.err
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,71 @@ def test_tests_of_a_resource_are_chosen_with_it(desk: Desk) -> None:
         "usage_without_a_model_is_that_of_an_unknown_one",
     ]
     assert "usage_of_a_model" not in desk.run("test", "-s", "test_type:unit").err
+
+
+def test_they_are_nodes_of_the_graph(bench: Bench) -> None:
+    body = "    records: [{id: a}]\n    expect: {dropped: 0}\n"
+    bench.desk.write(
+        FILE,
+        "mapping_tests:\n"
+        f"  - name: one\n    resource: figures\n    tags: [slow]\n{body}"
+        f"  - name: two\n    resource: figures\n    description: Two.\n{body}"
+        f"  - name: lost\n    resource: nowhere\n{body}",
+    )
+
+    def listed(*arguments: str) -> list[str]:
+        return bench.desk.run("ls", *arguments).out.split()
+
+    all_of_them = ["mapping_test:one", "mapping_test:two", "mapping_test:lost"]
+    assert listed("-s", "resource_type:mapping_test") == all_of_them
+    assert listed("-s", "test_type:mapping") == all_of_them
+    assert listed("-s", "tag:slow") == all_of_them[:1]
+    assert listed("-s", "mapping:figures+") == ["mapping:figures", *all_of_them[:2]]
+    assert listed("-s", f"path:{FILE}", "--exclude", "mapping_test:l*") == all_of_them[:2]
+
+    def run(*arguments: str) -> list[str]:
+        return re.findall(r"(?:PASS|ERROR) (\w+)\S* ?.*\[", bench.desk.run("test", *arguments).err)
+
+    assert run("-s", "mapping_test:two") == run("-s", "two") == ["two"]
+    assert run("-s", "mapping:figures") == ["one", "two"]
+    assert run("-s", "test_type:mapping", "--exclude", "tag:slow") == ["two", "lost"]
+
+    assert bench.desk.run("compile").code == 0
+    manifest = json.loads((bench.desk.root / "target/manifest.json").read_text("utf-8"))
+    node = manifest["nodes"]["mapping_test.two"]
+    assert (node["description"], node["file"]) == ("Two.", FILE)
+    assert (node["depends_on"], node["attached_to"]) == (["mapping.figures"], "mapping.figures")
+    assert manifest["nodes"]["mapping_test.lost"]["attached_to"] is None
+    assert manifest["child_map"]["mapping.figures"] == ["mapping_test.one", "mapping_test.two"]
+
+
+def test_a_test_that_changed_is_modified(bench: Bench) -> None:
+    bench.run("resource: figures\nrecords: []\nexpect: {dropped: 0}")
+    assert bench.desk.run("compile").code == 0
+    before = bench.desk.root / "before"
+    before.mkdir()
+    (bench.desk.root / "target/manifest.json").rename(before / "manifest.json")
+    bench.run("resource: figures\nrecords: []  # none\nexpect: {dropped: 0}")
+    choice = ("--state", str(before), "-s", "state:modified", "--allow-empty")
+    assert bench.desk.run("ls", *choice).out.split() == []
+    bench.run("resource: figures\nrecords: [{id: a}]\nexpect: {dropped: 0}")
+    assert bench.desk.run("ls", *choice).out.split() == ["mapping_test:t"]
+
+
+def test_a_small_project_starts_one_process_for_jq(bench: Bench) -> None:
+    """It checks the expressions, and the same one runs them, whatever `threads` allow."""
+    body = "    resource: figures\n    records: [{id: a}]\n    expect: {dropped: 0}\n"
+    bench.desk.write(
+        FILE, "mapping_tests:\n" + "".join(f"  - name: t{number}\n{body}" for number in range(9))
+    )
+    bench.desk.edit("mappings/figures.yml", "n: .n", "n: (.n | floor)", 1)
+    debug = ("test", "-s", "mapping:figures", "--log-level", "debug")
+    done = bench.desk.run(*debug)
+    bench.desk.write("mappings/figures.yml", MAPPING)
+
+    assert done.out == "Done. PASS=9 WARN=0 ERROR=0 SKIP=0 TOTAL=9\n"
+    (pid,) = re.findall(r"process (\d+) is started for JQ", done.err)
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_they_are_run_before_the_database_is_looked_for(desk: Desk) -> None:

@@ -78,7 +78,7 @@ class Desk:
             for number, text in enumerate(texts)
         ]
         assert [problem for each in documents for problem in self.refusals(each)] == []
-        files, problems = read_mappings(documents, KINDS, NOW)
+        files, problems = read_mappings(documents, KINDS, NOW, self.workers)
         return [resource for file in files for resource in file.resources], problems
 
     def resource(self, mappings: Mapping[str, Any], **around: Any) -> Resource:

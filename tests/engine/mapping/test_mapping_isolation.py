@@ -138,8 +138,8 @@ def test_jq_is_never_loaded_by_the_command_itself(mapping_desk: Desk) -> None:
         from lading.project.documents import read_document
         port = "{entity: {mappings: {identifier: .id, blueprint: '\\"b\\"'}}}"
         document = read_document("m.yml", "resources: [{kind: k, port: %s}]" % port)
-        (file,), problems = read_mappings([document], None, datetime.now(UTC))
         with Workers(1) as workers:
+            (file,), problems = read_mappings([document], None, datetime.now(UTC), workers)
             found = list(evaluate(file.resources[0], ['{"id":"a"}'], workers))
         print(problems, found[0].entity.text, "jq" in sys.modules)
     """
@@ -254,11 +254,20 @@ def test_one_row_killed_from_outside_once_is_not_guilty(
 def test_processes_start_when_they_are_needed(mapping_desk: Desk) -> None:
     resource = mapping_desk.resource({})
     with Workers(4) as workers:
-        assert workers.pids == ()
+        assert not workers.pids
+        assert workers.compile([".", "]"])[0] == ""
         list(evaluate(resource, rows(10), workers))
-        assert len(workers.pids) == 1
-        list(evaluate(resource, rows(400), workers, batch_rows=20))
-        assert 1 <= len(workers.pids) <= 4
+        (first,) = workers.pids
+        list(evaluate(resource, rows(900), workers, batch_rows=20))
+        assert workers.pids == (first,)
+        found = evaluate(resource, rows(5000), workers, batch_rows=20)
+        assert [each.position for each in found] == list(range(5000))
+        assert first in workers.pids
+        assert 2 <= len(workers.pids) <= 4
+        workers.rest()
+        assert not workers.pids
+        assert is_gone(first)
+        assert len(list(evaluate(resource, rows(3), workers))) == 3
 
 
 def test_no_process_is_left_whatever_ends_the_run(mapping_desk: Desk) -> None:

@@ -505,7 +505,7 @@ def test_settings_and_their_defaults(mapping_desk: Desk) -> None:
     def settings(text: str) -> Any:
         document = mapping_desk.document(text)
         assert mapping_desk.refusals(document) == ()
-        (file,), _ = read_mappings([document], None, NOW)
+        (file,), _ = read_mappings([document], None, NOW, mapping_desk.workers)
         return file.settings
 
     assert settings(written) == Settings(

@@ -10,6 +10,7 @@ from tests.engine.mapping.conftest import KINDS, NOW
 
 from lading.errors import Problem
 from lading.mapping.files import read_mappings
+from lading.mapping.workers import Workers
 from lading.project.documents import read_document
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def test_exported_variables_have_no_effect(mapping_desk: Desk) -> None:
     )
 
 
-def test_names_that_the_project_s_blueprint_does_not_have() -> None:
+def test_names_that_the_project_s_blueprint_does_not_have(jq_workers: Workers) -> None:
     blueprint: dict[str, Any] = {
         "identifier": "usage",
         "schema": {"properties": {"token": {"type": "number"}}},
@@ -199,7 +200,8 @@ def test_names_that_the_project_s_blueprint_does_not_have() -> None:
     document = read_document("mappings/a.yml", HEAD.format(**GOOD))
 
     def problems(name: str) -> tuple[Problem, ...]:
-        return read_mappings([document], KINDS, NOW, blueprints={name: blueprint})[1]
+        known = {name: blueprint}
+        return read_mappings([document], KINDS, NOW, jq_workers, blueprints=known)[1]
 
     (found,) = problems("usage")
     assert str(found.place) == "mappings/a.yml:13:13"
@@ -208,13 +210,16 @@ def test_names_that_the_project_s_blueprint_does_not_have() -> None:
     assert problems("another") == ()
 
 
-def test_an_error_within_an_expression_is_placed_in_the_file(tmp_path: Path) -> None:
+def test_an_error_within_an_expression_is_placed_in_the_file(
+    tmp_path: Path, jq_workers: Workers
+) -> None:
     text = HEAD.format(**{**GOOD, "tokens": ">-\n              (.a // 0)\n              | lenght"})
     document = read_document("a.yml", text)
     (tmp_path / "a.yml").write_text(text, "utf-8")
 
     def place(text: str | None) -> str:
-        _, (problem,) = read_mappings([document], KINDS, NOW, read=lambda _: text or _fail())
+        found = read_mappings([document], KINDS, NOW, jq_workers, read=lambda _: text or _fail())
+        _, (problem,) = found
         assert problem.severity == "error"
         return str(problem.place)
 

@@ -152,7 +152,8 @@ def test_tests_are_those_that_read_what_is_selected(nodes: dict[str, Node], term
     assert set(select(nodes, named, tests=True) if named else ()) == found | {
         each
         for each, node in nodes.items()
-        if node.resource_type in ("test", "unit_test") and found & {*node.depends_on}
+        if node.resource_type in ("test", "unit_test", "mapping_test")
+        and found & {*node.depends_on}
     }
 
 

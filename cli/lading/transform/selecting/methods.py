@@ -45,7 +45,7 @@ def methods(state: State | None) -> Mapping[str, Method]:
         "kind": _by_words(lambda node: node.kinds),
         "config.materialized": _by_words(_materialized),
         "resource_type": _by_words(lambda node: (node.resource_type,), RESOURCE_TYPES),
-        "test_type": _by_words(_test_types, (*DATA_TESTS, "unit", "data")),
+        "test_type": _by_words(_test_types, (*DATA_TESTS, "unit", "data", "mapping")),
         "state": _by_words(partial(_changes, state), ("modified", "new")),
         "source": Method(_source_names, _source_matcher),
         **{each: _by_words(partial(_name_of, each)) for each in RESOURCE_TYPES if each != "source"},
