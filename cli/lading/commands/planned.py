@@ -10,7 +10,7 @@ from lading.commands.output import complain, counts, say, show_problems, table
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
-    from lading.pipeline.planning import PushPlan
+    from lading.pipeline.push_plans import PushPlan
     from lading.pipeline.steps import Blocked
     from lading.pipeline.sync import Planned as PlannedPush
     from lading.port.blueprint_plan import BlueprintPlan

@@ -143,7 +143,7 @@ def _utc(moment: datetime) -> str:
 def show_pushed(planned: Planned, result: PushResult) -> None:
     """What Port took, deleted and refused, with its reasons."""
     from lading.commands.planned import show_blocked
-    from lading.pipeline.planning import too_much
+    from lading.pipeline.push_plans import too_much
 
     show_blocked(planned.blocked)
     if result.blueprints:

@@ -13,7 +13,7 @@ from lading.commands.wishes import read_wish, wish_options
 if TYPE_CHECKING:
     from lading.extract.plan import Scope
     from lading.pipeline.context import Context
-    from lading.pipeline.planning import Wish
+    from lading.pipeline.push_plans import Wish
 
 
 @click.command("sync", short_help="All of it: fetch, build, map, push.")

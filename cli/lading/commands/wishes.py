@@ -13,7 +13,7 @@ from lading.commands.options import Option
 from lading.commands.scope import span_option
 
 if TYPE_CHECKING:
-    from lading.pipeline.planning import Wish
+    from lading.pipeline.push_plans import Wish
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -77,8 +77,8 @@ def read_wish(options: dict[str, Any], file: str | None = None) -> Wish:
     Raises:
         UserError: the file can't be read.
     """
-    from lading.pipeline.plan_files import Tolerance, read_saved
-    from lading.pipeline.planning import Wish
+    from lading.pipeline.plan_files import read_saved
+    from lading.pipeline.push_plans import Tolerance, Wish
 
     drift, age = options.pop("allow_drift", 0.0), options.pop("max_age", timedelta(days=1))
     return Wish(

@@ -9,7 +9,7 @@ from lading.errors import LadingError, ServerError, UserError
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context, Watcher, Work
-    from lading.pipeline.planning import PushPlan
+    from lading.pipeline.push_plans import PushPlan
     from lading.port.client import PortClient, UpsertSettings
     from lading.port.tally import PushResult
 

@@ -31,7 +31,7 @@ def unfit(project: Project, need: Need) -> Iterator[Problem]:
 
 
 def _without_destination(connection: Connection) -> tuple[Problem, ...]:
-    from lading.port.client import destination
+    from lading.port.destinations import destination
 
     if connection.type == "port":
         try:

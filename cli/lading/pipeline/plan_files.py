@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lading import __version__
 from lading.errors import LadingError, UserError
+from lading.pipeline.push_plans import Saved, Tolerance
 from lading.port.planned import Planned, planned
 from lading.secrets import redact
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from lading.pipeline.context import Context
-    from lading.pipeline.planning import PushPlan
+    from lading.pipeline.push_plans import PushPlan
     from lading.pipeline.steps import Blocked
     from lading.port.planning import Aim
 
@@ -28,26 +29,6 @@ DOING = ("create", "change", "delete")
 
 class DriftError(LadingError):
     """What is to be done is no longer what a saved plan says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A plan that was saved: what it would do, as (action, blueprint, identifier, hash)."""
-
-    file: str
-    destination: str
-    project: str
-    created_at: datetime
-    doing: frozenset[tuple[str, str, str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far what is to be done now may be from a saved plan: `drift` in percent of what it
-    would do, `age` since it was made."""
-
-    drift: float = 0.0
-    age: timedelta = timedelta(days=1)
 
 
 def document(

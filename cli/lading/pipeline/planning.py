@@ -5,89 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lading import log
-from lading.pipeline.plan_files import Saved, Tolerance, check_saved, hold_to
+from lading.pipeline.plan_files import check_saved, hold_to
 from lading.pipeline.port_blueprints import Body, PortBlueprints, look_at_blueprints
+from lading.pipeline.push_plans import PLAIN, PushPlan, Wish, too_much
 from lading.pipeline.removing import removals
 from lading.port.order import places, relations_of
-from lading.port.removals import Removals, is_too_much
+from lading.port.removals import Removals
 
 if TYPE_CHECKING:
     from lading.mapping.files import Resource
     from lading.pipeline.context import Context, Work
     from lading.pipeline.entities import Mapped
     from lading.pipeline.steps import Blocked
-    from lading.port.ledger import Duplicate, PlanCounts
-    from lading.port.order import Place
     from lading.port.planning import Aim
     from lading.warehouse.database import Database
 
-Against = Literal["pushed", "port"]
 Bodies = Mapping[str, Body]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person wants of a plan.
-
-    Attributes:
-        against: what to compare with: what was pushed by the books, or what Port has.
-        prune: delete what no mapping gives any more, too.
-        retry: try all that Port refused again.
-        apply_blueprints: add to Port's blueprints what those of the project have more.
-        saved: do just what this one says, if it is still what there is to do.
-        tolerance: how far from it that may be.
-    """
-
-    against: Against = "pushed"
-    prune: bool = False
-    retry: bool = False
-    apply_blueprints: bool = False
-    saved: Saved | None = None
-    tolerance: Tolerance = field(default_factory=Tolerance)
-
-
-PLAIN = Wish()
-
-
-@dataclass(frozen=True, slots=True)
-class PushPlan:
-    """What a push would do: counts for each blueprint, and identifiers that contradict
-    themselves.
-
-    Attributes:
-        resources: those whose entities count.
-        owned: how many entities Port holds of ours.
-        threshold: the part of them that may be deleted (0 to 1).
-        places: when the entities of each blueprint are written.
-    """
-
-    destination: str
-    resources: tuple[str, ...]
-    blueprints: PortBlueprints
-    counts: tuple[PlanCounts, ...]
-    duplicates: tuple[Duplicate, ...]
-    against: Against = "pushed"
-    owned: int = 0
-    threshold: float = 1.0
-    places: Mapping[str, Place] = field(default_factory=dict)
-
-    @property
-    def deletes(self) -> int:
-        return sum(each.delete for each in self.counts)
-
-    @property
-    def deletes_too_much(self) -> bool:
-        """Whether it has more deletions than the mappings allow: none is carried out then."""
-        return is_too_much(self.deletes, self.owned, self.threshold)
-
-    @property
-    def to_do(self) -> int:
-        """How many entities and blueprints would be made, changed or deleted."""
-        return sum(each.to_do for each in self.counts) + self.blueprints.to_do
 
 
 def plan(
@@ -104,7 +40,7 @@ def plan(
     Raises:
         ServerError: Port was to be read, and can't be.
     """
-    from lading.port.client import destination
+    from lading.port.destinations import destination
     from lading.port.journal import recover
 
     context = work.context
@@ -234,13 +170,3 @@ def _say(context: Context, planned: PushPlan) -> None:
         log.error("duplicate", said, blueprint=duplicate.blueprint, identifier=duplicate.identifier)
     if planned.deletes_too_much:
         log.error("deletes_too_much", too_much(planned), deletes=planned.deletes)
-
-
-def too_much(planned: PushPlan) -> str:
-    """Why no deletion is carried out."""
-    part = planned.deletes / planned.owned if planned.owned else 1.0
-    return (
-        f"{planned.deletes:,} of the {planned.owned:,} entities that Port holds ({part:.0%}) would "
-        f"be deleted, more than entityDeletionThreshold allows ({planned.threshold:.0%}): none is; "
-        "look at `lading plan`, and raise it in the mapping file if they are to go"
-    )

@@ -138,7 +138,7 @@ class PortView:
     def pushed(self, deleted: int = 0) -> None:
         """The push is over: count what Port holds of each kind; `deleted` entities it no longer
         has."""
-        from lading.port.client import destination
+        from lading.port.destinations import destination
         from lading.port.loads import Load, loads
 
         if self._teller is None:

@@ -123,7 +123,7 @@ def refused_by_port(connection: DuckDBPyConnection) -> tuple[Refused, ...]:
 def _own_destination(context: Context) -> str | None:
     """Where a push would go to, if the environment says as much."""
     from lading.pipeline.needs import unfit
-    from lading.port.client import destination
+    from lading.port.destinations import destination
 
     if any(unfit(context.project, "destination")):
         return None

@@ -10,8 +10,9 @@ from lading.extract.plan import EVERYTHING, Scope
 from lading.pipeline.building import build
 from lading.pipeline.delivery import push
 from lading.pipeline.entities import map_entities
-from lading.pipeline.planning import PLAIN, PushPlan, Wish, plan
+from lading.pipeline.planning import plan
 from lading.pipeline.port_view import telling_port
+from lading.pipeline.push_plans import PLAIN, PushPlan, Wish
 from lading.pipeline.removing import incomplete_streams
 from lading.pipeline.steps import (
     Blocked,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from lading import __version__, log
 from lading.errors import (
@@ -20,7 +19,6 @@ from lading.errors import (
     RetriableError,
     ThrottledError,
     UnauthorizedError,
-    UserError,
 )
 from lading.http import Reply, RetryPolicy, Session
 from lading.limiter import Limiter
@@ -38,6 +36,7 @@ from lading.port.answers import (
     read_page,
 )
 from lading.port.batches import as_body
+from lading.port.destinations import destination, integration_name
 from lading.port.tokens import TokenKeeper
 from lading.secrets import register
 
@@ -61,7 +60,6 @@ POOLS = {
     "entities": re.compile("/entities(/|$)"),
     "blueprints": re.compile("^/v1/blueprints(/|$)"),
 }
-INTEGRATION = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +74,6 @@ class UpsertSettings:
     merge: bool = True
     create_missing_related_entities: bool = True
     delete_dependents: bool = True
-
-
-def destination(connection: Connection) -> str:
-    """A stable name of where a connection pushes to: host, integration, and a mark of the
-    organisation's credentials. What was pushed is remembered under it."""
-    host = urlsplit(connection.value("base_url")).netloc.lower()
-    mark = hashlib.sha256(connection.value("client_id").encode()).hexdigest()[:8]
-    return f"{host}/{_integration(connection)}/{mark}"
-
-
-def _integration(connection: Connection) -> str:
-    name = connection.value("integration")
-    if not INTEGRATION.fullmatch(name):
-        raise UserError(
-            f"'{name}' is no name for an integration of Port",
-            place=connection.document.place("connections", connection.name, "integration"),
-            hint="lower-case letters, digits and dashes; first a letter, last no dash",
-        )
-    return name
 
 
 class PortClient:
@@ -118,7 +97,7 @@ class PortClient:
     ) -> None:
         """`retry` and `timeout` (seconds) stand in for the connection's patience; with the `tokens`
         of another client, that one's token is used."""
-        self.integration = _integration(connection)
+        self.integration = integration_name(connection)
         self.destination = destination(connection)
         self.concurrency = connection.concurrency
         self._credentials = {

@@ -11,6 +11,7 @@ import pytest
 
 from lading.commands.blueprint_report import blueprint_data, blueprint_lines, blueprint_markdown
 from lading.mapping.files import Resource, read_mappings
+from lading.mapping.workers import Workers
 from lading.port.blueprint_files import read_blueprints
 from lading.port.blueprint_needs import Sent, body_after, missing_properties, sent_by
 from lading.port.blueprint_plan import BlueprintPlan, blueprint_plans
@@ -63,7 +64,9 @@ OTHER = {"identifier": "other", "title": "Other", "schema": {"properties": {}}}
 
 @pytest.fixture(scope="module")
 def resources() -> tuple[Resource, ...]:
-    (file,), _ = read_mappings([read_document("mappings/claude.yml", MAPPING)], None, NOW)
+    document = read_document("mappings/claude.yml", MAPPING)
+    with Workers(1) as workers:
+        (file,), _ = read_mappings([document], None, NOW, workers)
     return file.resources
 
 

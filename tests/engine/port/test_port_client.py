@@ -25,7 +25,8 @@ from lading.errors import (
 )
 from lading.http import Reply
 from lading.port.answers import classify, read_bulk_answer
-from lading.port.client import PortClient, UpsertSettings, destination
+from lading.port.client import PortClient, UpsertSettings
+from lading.port.destinations import destination
 from lading.project.model import Connection
 from lading.sandbox.faults import Fault
 from lading.sandbox.port import CLIENT_SECRET, PortStandIn, utc_now
