@@ -144,6 +144,7 @@ def _map(
     stage: EntityStage,
     check: Fitness,
 ) -> Mapped:
+    from lading.mapping.evaluate import Mapped as Made
     from lading.mapping.evaluate import evaluate
 
     result = Mapped(resource.name, resource.kind)
@@ -152,20 +153,20 @@ def _map(
         result.examples += islice(rows, EXAMPLES)
         rows = chain(result.examples, rows)
         for outcome in evaluate(resource, rows, workers, check=check):
-            _take(result, resource, outcome, stage)
+            result.rows = max(result.rows, outcome.position + 1)
+            if isinstance(outcome, Made):
+                _take_entity(result, resource, outcome, stage)
+            else:
+                _note_loss(result, outcome)
     except (DatabaseError, MappingError) as error:
         result.failed = str(error)
     return result
 
 
-def _take(result: Mapped, resource: Resource, outcome: Outcome, stage: EntityStage) -> None:
+def _note_loss(result: Mapped, outcome: Outcome) -> None:
     from lading.mapping.evaluate import Dropped, Faulty, Filtered, Skipped
-    from lading.mapping.evaluate import Mapped as Made
 
-    result.rows = max(result.rows, outcome.position + 1)
     match outcome:
-        case Made():
-            _take_entity(result, resource, outcome, stage)
         case Filtered():
             result.filtered += 1
         case Dropped(position, path, message):

@@ -97,7 +97,7 @@ class Delivery:
         try:
             answer = self.client.upsert(
                 bulk[0].blueprint,
-                [entry.text for entry in bulk],
+                [entry.entity for entry in bulk],
                 self.settings_of(bulk[0]),
             )
         except RetriableError as error:

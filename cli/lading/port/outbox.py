@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class Entry:
 
     action   `create`, `change`, `delete`, or `bare`: first without some relations
     step     those of a lower one are done before
-    size     of the text, in bytes; the text is '' if no request can carry it
+    size     of its JSON text `entity`, in bytes; the text is '' if no request can carry it
     without  relations that are left out of a `bare` one
     again    whether Port refused it before: then what it relates to in Port stays, whatever
              becomes of it now
@@ -66,7 +67,7 @@ class Entry:
     hash: str
     size: int
     basis: str | None
-    text: str
+    entity: str
     without: tuple[str, ...] = ()
     again: bool = False
 
@@ -77,26 +78,27 @@ class Entry:
 
     @staticmethod
     def read(line: bytes) -> Entry:
-        import msgspec
+        entry: Entry = _decoder().decode(line)
+        return _bared(entry) if entry.without else entry
 
-        values: dict[str, Any] = msgspec.json.decode(line)
-        without = tuple(values.pop("without"))
-        entry = Entry(text=values.pop("entity"), without=without, **values)
-        return _bared(entry) if without else entry
+
+@cache
+def _decoder() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(Entry)
 
 
 def _bared(entry: Entry) -> Entry:
     import msgspec
 
-    whole: dict[str, msgspec.Raw] = msgspec.json.decode(entry.text, type=dict[str, msgspec.Raw])
+    whole: dict[str, msgspec.Raw] = msgspec.json.decode(entry.entity, type=dict[str, msgspec.Raw])
     if "relations" in whole:
         links = msgspec.json.decode(whole["relations"], type=dict[str, msgspec.Raw])
         left = {name: link for name, link in links.items() if name not in entry.without}
         whole["relations"] = msgspec.Raw(msgspec.json.encode(left))
     text = msgspec.json.encode(whole).decode()
-    from dataclasses import replace
-
-    return replace(entry, text=text, size=len(text.encode()))
+    return replace(entry, entity=text, size=len(text.encode()))
 
 
 def write_outbox(

@@ -8,7 +8,6 @@ way to write a number or a moment is no change. What the mappings no longer give
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -216,8 +215,11 @@ def _write(path: Path, lines: Iterable[bytes]) -> int:
 
 def _compared(connection: DuckDBPyConnection, aim: Aim) -> Iterator[bytes]:
     """A JSON line for each entity whose hash differs: what of it differs by value."""
+    import msgspec
+
     from lading.mapping.entity import exact_value
 
+    encode = msgspec.json.Encoder().encode
     rows = connection.execute(DIFFERING, {"destination": aim.destination})
     while batch := rows.fetchmany(BATCH):
         for blueprint, identifier, resource, text, before, held in batch:
@@ -228,7 +230,7 @@ def _compared(connection: DuckDBPyConnection, aim: Aim) -> Iterator[bytes]:
                 "identifier": identifier,
                 "changes": [_described(each) for each in found],
             }
-            yield json.dumps(line).encode() + b"\n"
+            yield encode(line) + b"\n"
 
 
 def _described(change: Change) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from typing import Any
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
 TEXTS = ("title", "icon")
 NUMBERS = (int, float, Decimal)
+# Two of one of these types that are equal are the same, whatever they are the value of.
+PLAIN = frozenset((str, int, bool, Decimal))
 
 Json = Mapping[str, Any]
 
@@ -76,7 +78,9 @@ def _changes(before: Json, after: Json, terms: Terms) -> Iterator[Change]:
         old, new = before.get(part) or {}, after.get(part) or {}
         names = new if terms.merge else {**old, **new}
         for name in names:
-            yield from _change(name, old, new, f"{part}.{name}", terms)
+            # Nearly all are: of a whole catalog it is told in half of the time.
+            if not _is_plainly_the_same(old.get(name), new.get(name)):
+                yield from _change(name, old, new, f"{part}.{name}", terms)
 
 
 def _change(key: str, old: Json, new: Json, path: str, terms: Terms) -> Iterator[Change]:
@@ -85,6 +89,11 @@ def _change(key: str, old: Json, new: Json, path: str, terms: Terms) -> Iterator
         return
     if not _equal(_known(one, terms), _known(other, terms), path, terms):
         yield Change(path, _plain(one), _plain(other))
+
+
+def _is_plainly_the_same(one: Any, other: Any) -> bool:
+    kind = type(one)
+    return kind is type(other) and kind in PLAIN and bool(one == other)
 
 
 def _known(value: Any, terms: Terms) -> Any:
