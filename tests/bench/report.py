@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.bench import backfill, building, landing, startup, whole_sync
+from tests.bench import backfill, building, landing, pushing, startup, whole_sync
 from tests.bench.machine import describe
+from tests.bench.tables import Row
+from tests.bench.tables import megabytes as _megabytes
+from tests.bench.tables import table as _table
 
 if TYPE_CHECKING:
     from tests.bench.backfill import Backfill
@@ -15,8 +18,6 @@ if TYPE_CHECKING:
     from tests.bench.landing import Landing
     from tests.bench.startup import Startup
     from tests.bench.whole_sync import Sync, WholeSync
-
-Row = Sequence[str]
 
 SYNC = (
     "",
@@ -43,6 +44,7 @@ def print_report() -> None:
     _say(*sync_lines(whole_sync.measure()), "")
     _say(*backfill_lines(backfill.measure()), "")
     _say(*building_lines(building.measure()), "")
+    _say(*pushing.pushing_lines(pushing.measure()), "")
     _say(f"All of it took {time.perf_counter() - began:.0f} s.")
 
 
@@ -169,21 +171,6 @@ def _sync(sync: Sync) -> Row:
         _megabytes(child.peaks.with_children),
         f"{sync.sent:,}",
     )
-
-
-def _table(head: Row, rows: Sequence[Row]) -> list[str]:
-    """Columns side by side: the first to the left, figures to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return [
-        "   "
-        + row[0].ljust(widths[0])
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in (head, *rows)
-    ]
-
-
-def _megabytes(size: float | None) -> str:
-    return f"{size / 1e6:.0f}" if size else "-"
 
 
 def _names(names: Sequence[str]) -> str:

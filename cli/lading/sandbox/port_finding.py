@@ -53,8 +53,8 @@ def _search(call: Call, blueprint: str) -> Answer:
     limit = within(body, "limit", LARGEST_PAGE, USUAL_PAGE)
     include, exclude = texts(body, "include"), texts(body, "exclude") or []
     cursor = text(body, "from")
-    found = (each for each in call.catalog.held(blueprint) if matches(each, body["query"]))
-    given, following = page(found, limit, cursor)
+    held = call.catalog.held(blueprint)
+    given, following = page(held, lambda each: matches(each, body["query"]), limit, cursor)
     return 200, _page([trimmed(as_entity(each), include, exclude) for each in given], following)
 
 
@@ -65,12 +65,12 @@ def _of_datasource(call: Call) -> Answer:
     prefix, suffix = text(body, "datasource_prefix"), text(body, "datasource_suffix")
     limit, cursor = within(body, "limit", LARGEST_DATASOURCE_PAGE), text(body, "from")
     before = _moment(body, "before")
-    found = (
-        each
-        for each in call.catalog.entities.values()
-        if _is_of(each, str(prefix), str(suffix)) and (before is None or each.updated_at < before)
-    )
-    given, following = page(found, limit, cursor)
+
+    def is_found(each: PortEntity) -> bool:
+        is_young = before is not None and each.updated_at >= before
+        return _is_of(each, str(prefix), str(suffix)) and not is_young
+
+    given, following = page(call.catalog.entities.values(), is_found, limit, cursor)
     return 200, _page([as_entity(each) for each in given], following)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from lading.sandbox.port_records import PortEntity, PortRefusal
@@ -110,9 +111,13 @@ _OPERATORS: Mapping[str, tuple[Callable[[object], bool] | None, Callable[[Any, A
 
 
 def page(
-    entities: Iterable[PortEntity], limit: int, cursor: str | None
+    entities: Iterable[PortEntity],
+    is_found: Callable[[PortEntity], bool],
+    limit: int,
+    cursor: str | None,
 ) -> tuple[list[PortEntity], str | None]:
-    """At most `limit` entities by blueprint and identifier, and the cursor of the rest, if any.
+    """At most `limit` of the entities that are found, by blueprint and identifier, and the cursor
+    of the rest, if any.
 
     The cursor names the last entity given, so that what is written or deleted between two pages
     neither repeats nor hides any other.
@@ -122,8 +127,10 @@ def page(
     """
     after = ("", "") if cursor is None else _position(cursor)
     rest = sorted((each for each in entities if _key(each) > after), key=_key)
-    given = rest[:limit]
-    return given, _cursor(given[-1]) if len(rest) > limit else None
+    # A query takes longer than a comparison: it is asked of no more than the page needs.
+    found = list(islice(filter(is_found, rest), limit + 1))
+    given = found[:limit]
+    return given, _cursor(given[-1]) if len(found) > limit else None
 
 
 def _key(entity: PortEntity) -> tuple[str, str]:
