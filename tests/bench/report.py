@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.bench import backfill, building, landing, pushing, startup, whole_sync
+from tests.bench import backfill, building, landing, mapping, pushing, startup, whole_sync
 from tests.bench.machine import describe
 from tests.bench.tables import Row
 from tests.bench.tables import megabytes as _megabytes
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.bench.backfill import Backfill
     from tests.bench.building import Building
     from tests.bench.landing import Landing
+    from tests.bench.mapping import Mapping
     from tests.bench.startup import Startup
     from tests.bench.whole_sync import Sync, WholeSync
 
@@ -35,7 +36,7 @@ OCEAN_DUE = "41,035"
 
 
 def print_report() -> None:
-    """Measure everything; two minutes and a half on two idle cores."""
+    """Measure everything; seven minutes on two idle cores."""
     began = time.perf_counter()
     _say(f"machine: {describe()}")
     _say("Ratios within this report count; seconds are this machine's at this hour.", "")
@@ -44,6 +45,7 @@ def print_report() -> None:
     _say(*sync_lines(whole_sync.measure()), "")
     _say(*backfill_lines(backfill.measure()), "")
     _say(*building_lines(building.measure()), "")
+    _say(*mapping_lines(mapping.measure()), "")
     _say(*pushing.pushing_lines(pushing.measure()), "")
     _say(f"All of it took {time.perf_counter() - began:.0f} s.")
 
@@ -157,6 +159,42 @@ def building_lines(found: Building) -> list[str]:
         "",
         *_table(head, rows[len(builds) :]),
         f"   Of the heavy packages, `lading ls` imports {_names(found.heavy_of_ls)}.",
+    ]
+
+
+def mapping_lines(found: Mapping) -> list[str]:
+    hand = f"{found.jq}, a program by hand" if found.jq else ""
+    ways = (
+        ("call", "one call per expression, reckoned up", ""),
+        ("jq", hand, ""),
+        ("core", "lading, 1 worker, on one core", "1"),
+        ("fused-1", "lading, 1 worker", ""),
+        ("fused-2", "lading, 2 workers", "below 1"),
+    )
+    rows = [
+        (
+            said,
+            f"{found.seconds[way]:.1f}",
+            f"{found.seconds[way] / found.seconds['jq']:.2f}" if found.jq else "-",
+            aim,
+            f"{found.cpu[way]:.1f}",
+            f"{found.cpu['call'] / found.cpu[way]:.1f}",
+            *(_megabytes(each[way].alone) if way in each else "" for each in peaks),
+            *(_megabytes(each[way].with_children) if way in each else "" for each in peaks),
+        )
+        for peaks in ((found.few, found.many),)
+        for way, said, aim in ways
+        if way in found.seconds
+    ]
+    head = ("", "s", "to jq's", "aim", "CPU s", "faster", "peak MB", "of 10 x", "all MB", "of 10 x")
+    call, fused = found.seconds["call"], found.seconds["fused-2"]
+    what = f"{mapping.ROWS:,} Claude Code rows through the default mapping"
+    note = () if found.jq else ("   There is no command jq here to compare with.",)
+    return [
+        f"6. Mappings: {what}; medians of {mapping.ROUNDS} interleaved rounds",
+        *_table(head, rows),
+        f"   One call per expression takes {call / fused:.1f} times as long as 2 workers. Aim: 15.",
+        *note,
     ]
 
 

@@ -7,6 +7,7 @@ was under way is then run alone, so that a bad row costs itself and no other.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,6 +65,8 @@ class Workers:
         self._all: set[Process] = set()
         self._closed = False
         self._rows = 0
+        # Whoever forgets to close them leaves no process behind all the same.
+        weakref.finalize(self, _end, self._all)
 
     def __enter__(self) -> Workers:
         return self
@@ -83,9 +86,7 @@ class Workers:
             for process in self._all:
                 process.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for process in self._all:
-            process.close()
-        self._all.clear()
+        _end(self._all)
 
     def rest(self) -> None:
         """End the processes that have nothing to do. Others are started when they are needed."""
@@ -203,6 +204,12 @@ class Workers:
                 return
             self._all.discard(process)
         process.close()
+
+
+def _end(processes: set[Process]) -> None:
+    for process in processes:
+        process.close()
+    processes.clear()
 
 
 def _around(part: _Part, stop: Unfinished) -> tuple[_Part | Guilty, ...]:

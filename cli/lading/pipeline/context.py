@@ -46,7 +46,7 @@ class Watcher(Protocol):
 class Context:
     """A project whose files are all right, and what is read out of them when it is needed.
 
-    `jq` starts no process before one is needed. Whoever opened the context closes it, too.
+    `jq` starts no process before one is needed; whoever opened the context closes it when done.
     """
 
     project: Project

@@ -270,6 +270,14 @@ def test_processes_start_when_they_are_needed(mapping_desk: Desk) -> None:
         assert len(list(evaluate(resource, rows(3), workers))) == 3
 
 
+def test_workers_that_nobody_closed_leave_no_process() -> None:
+    workers = Workers(1)
+    assert workers.compile(["."]) == [""]
+    (pid,) = workers.pids
+    del workers
+    assert is_gone(pid)
+
+
 def test_no_process_is_left_whatever_ends_the_run(mapping_desk: Desk) -> None:
     """The interruption comes while a row runs that would go on for an hour."""
     resource = mapping_desk.resource(ENDLESS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.mapping.entity import make_entity, plain_number, read_values
+from lading.mapping.entity import json_text, make_entity, plain_number, read_values
 from lading.mapping.evaluate import Mapped, evaluate
 
 if TYPE_CHECKING:
@@ -89,6 +89,12 @@ def test_the_same_number_in_another_form_is_written_alike(literal: str, shift: i
     shifted = f"{Decimal(mantissa).scaleb(shift, WIDE):f}e{int(power or 0) - shift}"
 
     assert plain_number(shifted) == plain_number(literal)
+
+
+@given(literals())
+def test_a_number_that_is_read_has_that_one_form(literal: str) -> None:
+    for form in (literal, plain_number(literal)):
+        assert json_text(read_values(form)) == plain_number(literal)
 
 
 @settings(max_examples=60, deadline=None)
