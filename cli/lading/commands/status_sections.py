@@ -66,7 +66,7 @@ def _told(run: PastRun) -> Iterator[str]:
         count(run.requests, "request") if run.requests else "",
         f"{run.retries:,} tried again" if run.retries else "",
         f"{run.failed:,} failed" if run.failed else "",
-        "" if run.deleted is None else f"{count(run.deleted, 'entity', 'entities')} deleted",
+        f"{count(run.deleted, 'entity', 'entities')} deleted" if run.deleted else "",
     ]
     if any(parts):
         yield ", ".join(filter(None, parts))

@@ -113,7 +113,7 @@ def test_status_as_json(synced: Desk) -> None:
     said = status_in_json(synced)
     (run,) = said["runs"]
     assert (run["command"], run["status"], run["retries"]) == ("sync", "incomplete", 2)
-    assert (run["exit_code"], run["deleted"]) == (1, None)
+    assert (run["exit_code"], run["deleted"]) == (1, 0)
     assert run["started_at"] == "2026-02-05T15:30:00Z"
     assert run["requests"] == 12
     assert [each["stream"] for each in said["freshness"]] == STREAMS

@@ -35,17 +35,17 @@ UPDATE lading.pushed SET hash = 'old', pushed_at = '2026-02-05 16:00'
     AND identifier = (SELECT max(identifier) FROM lading.pushed
         WHERE blueprint = 'claude_usage_record');
 INSERT INTO lading.pushed SELECT destination, blueprint, 'gone-' || number, resource, hash, entity,
-    '2026-02-05 14:00', run_id FROM range(2) AS numbers(number),
+    '2026-02-05 14:00', run_id, NULL FROM range(2) AS numbers(number),
     (FROM lading.pushed WHERE blueprint = 'claude_cost_record' LIMIT 1);
 INSERT INTO lading.refused SELECT destination, 'claude_model_usage', 'model-' || number, 'resource',
-    'hash', 422, 'validation_error', 'reason | ' || number, '2026-02-05 15:31', 'run'
+    'hash', 422, 'validation_error', 'reason | ' || number, '2026-02-05 15:31', 'run', NULL
     FROM range(10, 22) AS numbers(number),
     (SELECT min(destination) AS destination FROM lading.pushed);
 INSERT INTO lading.refused SELECT destination, 'claude_usage_record', 'use-' || number, 'resource',
-    'hash', NULL, 'unfit', 'usage is no number', '2026-02-05 15:31', 'run'
+    'hash', NULL, 'unfit', 'usage is no number', '2026-02-05 15:31', 'run', NULL
     FROM range(4) AS numbers(number), (SELECT min(destination) AS destination FROM lading.pushed);
 INSERT INTO lading.refused VALUES ('port.example/old/0', 'claude_cost_record', 'a', 'resource',
-    'hash', 404, 'not_found', 'no such blueprint', '2026-01-01', 'run');
+    'hash', 404, 'not_found', 'no such blueprint', '2026-01-01', 'run', NULL);
 INSERT INTO lading.runs BY NAME
     SELECT 'run-' || number AS run_id, 'push' AS command, '1' AS version,
         TIMESTAMP '2026-02-05 16:00' + INTERVAL 1 HOUR * number AS started_at, 'done' AS status,
