@@ -151,7 +151,7 @@ def test_what_runs_did_and_how_they_ended(synced: Desk) -> None:
     assert len(status_in_json(synced)["runs"]) == 5
     last = status_in_json(synced, "-n", "90")["runs"]
     assert [each["exit_code"] for each in last] == [None, 0, 0, 0, 0, 0, 0]
-    assert [each["deleted"] for each in last] == [None, 3, 3, 3, 3, 3, None]
+    assert [each["deleted"] for each in last] == [None, 3, 3, 3, 3, 3, 0]
     assert synced.run("status", "-n", "0").code == 2
 
 
