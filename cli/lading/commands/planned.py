@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lading.commands.output import complain, counts, say, show_problems, table
+from lading.commands.output import complain, count, counts, say, show_problems, table
 
 if TYPE_CHECKING:
     from lading.pipeline.context import Context
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lading.port.blueprint_plan import BlueprintPlan
     from lading.port.planned import Planned, PlannedChange
 
+# Blueprint, reason, how many.
+Kept = tuple[str, str, int]
 WIDTH = 80
 LONGEST_VALUE = 60
 # Columns that are shown whatever is in them, and those that are where anything is.
@@ -75,43 +77,54 @@ def _sentence(plan: PushPlan) -> str:
     return f"Plan: {said}, {total['unchanged']:,} unchanged, against {where}."
 
 
-def _rows(context: Context, most: int | None) -> list[Planned]:
-    from lading.port.planned import planned
+def _rows(context: Context, most: int | None) -> tuple[list[Planned], Sequence[Kept]]:
+    """What is done, or not for a reason of its own; and what stays, summed up: of a long history
+    that is most of it."""
+    from lading.port.planned import kept, planned
 
     with context.database.reading() as connection:
-        return list(planned(connection, most))
+        found = [each for each in planned(connection, most) if each.action != "kept"]
+        return found, kept(connection)
 
 
 def _entities(context: Context, most: int | None) -> Iterator[str]:
     """A line for each entity, and one for each key of it that changes."""
-    rows = _rows(context, most)
-    for blueprint, some in groupby(rows, lambda each: each.blueprint):
-        yield f"{blueprint}:"
+    rows, staying = _rows(context, most)
+    names = sorted({each.blueprint for each in rows} | {each[0] for each in staying})
+    for name in names:
+        yield f"{name}:"
+        some = [each for each in rows if each.blueprint == name]
         for action, those in groupby(some, lambda each: each.action):
             shown = list(those)
             for each in shown:
                 yield from _entity(each)
             if most is not None and len(shown) == most:
                 yield f"    … {action}: at most {most} are shown (--limit)"
+        for _, reason, number in (each for each in staying if each[0] == name):
+            yield from _wrapped(f"  = {count(number, 'entity', 'entities')} stay: {reason}")
         yield ""
 
 
 def _entity(each: Planned) -> Iterator[str]:
-    from textwrap import wrap
-
     said = each.identifier if each.mark != "!" else f"{each.identifier} ({each.action})"
     why = f": {each.reason}" if each.reason else ""
-    yield from wrap(
-        f"  {each.mark} {said}{why}",
+    yield from _wrapped(f"  {each.mark} {said}{why}")
+    if each.changes:
+        width = max(len(change.path) for change in each.changes)
+        for change in each.changes:
+            yield f"      {change.path:<{width}}  {_values(change)}"
+
+
+def _wrapped(text: str) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(
+        text,
         WIDTH,
         subsequent_indent="      ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    if each.changes:
-        width = max(len(change.path) for change in each.changes)
-        for change in each.changes:
-            yield f"      {change.path:<{width}}  {_values(change)}"
 
 
 def _values(change: PlannedChange) -> str:
@@ -141,7 +154,10 @@ def _markdown(context: Context, planned: PlannedPush, most: int | None) -> Itera
             "",
             f"- **{markdown.escaped(each.resource)}** is not pushed: {markdown.escaped(each.why)}",
         )
-    found = _rows(context, most)
+    found, staying = _rows(context, most)
+    for name, reason, number in staying:
+        said = f"{count(number, 'entity', 'entities')} of {name} stay: {reason}"
+        yield from ("", f"- {markdown.escaped(said)}")
     if not found:
         return
     yield from ("", "<details><summary>Entity by entity</summary>", "")

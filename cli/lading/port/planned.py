@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 # What changes something comes first, then what is not done and why.
 ACTIONS = ("create", "change", "delete", "refused", "unfit", "conflict", "left out", "kept")
-MARKS: Mapping[str, str] = {"create": "+", "change": "~", "delete": "-", "kept": "="}
+MARKS: Mapping[str, str] = {"create": "+", "change": "~", "delete": "-"}
 
 SELECT = """
 SELECT action, blueprint, identifier, coalesce(resource, ''), hash, entity, changes, reason
@@ -61,6 +61,15 @@ def planned(connection: DuckDBPyConnection, most: int | None = None) -> Iterator
             yield Planned(
                 action, blueprint, identifier, resource, hash_, entity, _read(changes), reason
             )
+
+
+def kept(connection: DuckDBPyConnection) -> tuple[tuple[str, str, int], ...]:
+    """What the mappings no longer give and stays in Port: blueprint, reason, how many."""
+    rows = connection.execute(
+        "SELECT blueprint, reason, count(*) FROM lading.planned WHERE action = 'kept' "
+        "GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    return tuple((blueprint, reason, int(number)) for blueprint, reason, number in rows)
 
 
 def _read(changes: str | None) -> tuple[PlannedChange, ...]:

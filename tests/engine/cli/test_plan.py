@@ -296,6 +296,9 @@ def test_what_no_mapping_gives_stays_until_it_is_pruned(things: Desk) -> None:
         assert len(names(things)) == 7
         reasons = things.query("SELECT DISTINCT reason FROM lading.plan WHERE action = 'kept'")
         assert reasons == [("no mapping gives it any more; --prune deletes it",)]
+        said = "7 entities{} stay: no mapping gives it any more; --prune deletes it"
+        assert f"thing:\n  = {said.format('')}\n" in things.run("plan").out
+        assert f"- {said.format(' of thing')}\n" in things.run("plan", "-o", "markdown").out
         things.database.unlink()
         pruned = things.run("push", "--prune", "--against", "port")
         assert pruned.code == 0, pruned.err
