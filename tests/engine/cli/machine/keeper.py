@@ -120,6 +120,7 @@ class Keeper:
     def carried_out(self, expected: Expected, *arguments: str) -> Done:
         """A push without faults: Port afterwards is what we reckon."""
         world, requests = self.world(), len(self.port.requests)
+        before = set(self.ours.refused)
         self.shop.write(self.desk)
         done = self.desk.run(*arguments)
         asked = self.port.requests[requests:]
@@ -128,9 +129,10 @@ class Keeper:
         self.check_sends(expected, set(times))
         self.note_sent(world, set(times))
         asked_to_go = set(self.deleted(asked))
-        refused_now = any(key in self.ours.refused for key in times)
+        refused_now = times.keys() & self.ours.refused.keys()
         assert asked_to_go <= expected.delete | expected.may_go
-        assert not (refused_now and asked_to_go)
+        # What is refused for the first time keeps everything; later, what it relates to.
+        assert refused_now <= before or not asked_to_go
         assert refused_now or asked_to_go >= expected.delete
         after = without(world, asked_to_go, set())
         for key in asked_to_go:
@@ -208,7 +210,8 @@ class Keeper:
         for key in world.keys() | before.world.keys():
             self.check_reason(before, key, world.get(key), keys, asked_to_go, baskets)
         if asked_to_go:
-            lacking = {key for key in before.expected.send if not self.has(world, key)}
+            must = before.expected.send.keys() - self.ours.refused.keys()
+            lacking = {key for key in must if not self.has(world, key)}
             assert not lacking, done and done.err
         for key in keys:
             self.note_uncertain(before, key)
