@@ -135,13 +135,13 @@ def _left_in_spool(desk: Desk) -> list[str]:
 
 
 @pytest.fixture
-def settled(desk: Desk, clean: State) -> Callable[[], Done]:
+def settled(desk: Desk, clean: State) -> Callable[..., Done]:
     """Does a sync after whatever went before, and sees that all is as if nothing had."""
 
-    def sync() -> Done:
+    def sync(*flags: str) -> Done:
         desk.anthropic.faults.clear()
         desk.port.faults.clear()
-        done = desk.run("sync")
+        done = desk.run("sync", *flags)
         assert done.code == 0, done.err
         state = State.of(desk)
         assert state.counts() == clean.counts()
