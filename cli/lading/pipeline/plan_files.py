@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lading.pipeline.steps import Blocked
     from lading.port.planning import Aim
 
-SCHEMA = "urn:lading:schema:plan:1"
+SCHEMA = "urn:lading:schema:plan"
 DOING = ("create", "change", "delete")
 
 

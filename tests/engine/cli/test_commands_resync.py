@@ -89,7 +89,7 @@ def test_nothing_new(desk: Desk) -> None:
     entities = len(desk.port.entities)
     assert desk.query("SELECT count(*) FROM lading.pushed") == [(entities,)]
     pushed = again.out.split("Pushed to Port")[1].splitlines()[2:]
-    assert sum(int(line.split()[3]) for line in pushed) == entities
+    assert sum(int(line.split()[4]) for line in pushed) == entities
 
 
 def test_only_what_is_new_or_changed_is_sent(desk: Desk, reckoning: Reckoning) -> None:

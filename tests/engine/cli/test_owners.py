@@ -36,7 +36,7 @@ def test_figures_of_another_organisation_are_refused(
         assert "project.yml:" in done.err
         assert "--target" in done.err
         assert desk.query(LANDED) == before
-        assert desk.port.requests == []
+        assert desk.sent() == []
     monkeypatch.setattr(organisation, "id", first)
     assert desk.run("extract").code == 0
     assert "that a run that did not end had received" not in done.err

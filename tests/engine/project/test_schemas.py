@@ -22,7 +22,7 @@ WRITTEN = (
     "mapping_tests",
     "blueprint",
 )
-READ = ("manifest", "run_results", "status")
+READ = ("manifest", "plan", "run_results", "status")
 OURS = {
     "project": ["project.yml"],
     "sources": ["sources/*.yml"],

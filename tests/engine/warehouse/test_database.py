@@ -85,7 +85,15 @@ def test_preparing_again_keeps_what_is_there(database: Database) -> None:
         "lading.control_totals",
         *(
             f"lading.{each}"
-            for each in ["entities", "nodes", "organizations", "pushed", "refused", "requests"]
+            for each in [
+                "entities",
+                "nodes",
+                "organizations",
+                "planned",
+                "pushed",
+                "refused",
+                "requests",
+            ]
         ),
         "lading.restatements",
         "lading.runs",

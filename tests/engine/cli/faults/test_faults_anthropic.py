@@ -235,7 +235,7 @@ def test_a_wrong_key_ends_it_after_a_few_requests(
     assert "[req_sandbox" in done.err
     assert "again in" not in done.err
     assert len(desk.anthropic.requests) <= most
-    assert desk.port.requests == []
+    assert desk.sent() == []
 
 
 def test_a_key_revoked_in_the_middle_keeps_what_had_landed(

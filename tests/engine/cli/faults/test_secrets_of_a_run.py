@@ -168,7 +168,7 @@ def killed_while_it_pushes(desk: Desk, start: Start, port: Relay, echo: Echo) ->
 
     port.meet = meet
     desk.edit("project.yml", "concurrency: 4", "concurrency: 1")
-    processes.append(start("push", "--log-level", "debug"))
+    processes.append(start("push", "--retry", "--log-level", "debug"))
     out, err = processes[0].communicate(timeout=PATIENCE)
     assert processes[0].returncode == -signal.SIGKILL
     return f"{out}\n{err}"
