@@ -160,6 +160,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 class TestSync(SyncMachine.TestCase):  # type: ignore[valid-type, misc]
     settings = settings(
+        derandomize=True,
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         deadline=None,
