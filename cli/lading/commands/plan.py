@@ -55,8 +55,9 @@ def command(output: str, limit: int, out: str | None, exit_code: bool, **options
     context = open_project(options, needs=("destination",))
     with reporting(context, "plan"), bars() as shown, working(context, "plan") as work:
         planned = plan_landed(work, shown, wish)
+        work.says_no = exit_code and planned.plan.to_do > 0
     write_results(context, "plan", planned.nodes, blocked=planned.blocked)
     if out:
         write(Path(out), as_document(context, planned))
     show_plan(context, planned, output, limit or None)
-    return int(work.incomplete or (exit_code and planned.plan.to_do > 0))
+    return int(work.incomplete or work.says_no)

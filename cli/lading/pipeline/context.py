@@ -166,13 +166,15 @@ class Context:
 class Work:
     """A run that has begun: the only one that writes to its database.
 
-    A step that did only part of its work says so in `incomplete`; a push says how many entities
-    Port took, refused and, where it was asked to, deleted.
+    A step that did only part of its work says so in `incomplete`, one that was asked a question
+    whose answer is exit code 1 in `says_no`; a push says how many entities Port took, refused and,
+    where it was asked to, deleted.
     """
 
     context: Context
     run: Run
     incomplete: bool = False
+    says_no: bool = False
     entities: int | None = None
     refused: int | None = None
     deleted: int | None = None
@@ -369,7 +371,7 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
                 recover(database)
             with closing(work):
                 yield work
-            exit_code = int(work.incomplete)
+            exit_code = int(work.incomplete or work.says_no)
             status = "incomplete" if work.incomplete else "done"
         except LadingError as failure:
             error, exit_code = failure.message, failure.exit_code

@@ -49,6 +49,7 @@ OUTBOX_LINES = {
     "resource": "VARCHAR",
     "hash": "VARCHAR",
     "entity": "VARCHAR",
+    "held": "VARCHAR",
 }
 
 
@@ -190,7 +191,8 @@ def _read(
 
 
 # Taken: with its hash. On its way without an answer, or taken without some of its relations: with
-# none, so that it is sent again. Of an entity that went twice the second time counts.
+# none, so that it is sent again. Of an entity that went twice the second time counts. What Port
+# keeps of it beside what was sent stays on record, for what it relates to.
 RECORD_SENT = """
 INSERT OR REPLACE INTO lading.pushed BY NAME
 WITH sent AS (SELECT attempt, unnest(sent) AS ordinal FROM journal),
@@ -205,7 +207,8 @@ outcomes AS (
     UNION ALL SELECT ordinal, false AS certain FROM uncertain
 )
 SELECT $destination AS destination, blueprint, identifier, resource,
-    CASE WHEN certain AND action <> 'bare' THEN hash ELSE '' END AS hash, entity,
+    CASE WHEN certain AND action <> 'bare' THEN hash ELSE '' END AS hash,
+    coalesce(held, entity) AS entity,
     $moment::TIMESTAMP AS pushed_at, $run_id AS run_id
 FROM outbox JOIN outcomes USING (ordinal)
 WHERE action <> 'delete'

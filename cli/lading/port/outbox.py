@@ -27,21 +27,21 @@ WITH sendable AS (
 ),
 steps AS (
     SELECT 2 * phase + is_of_ring::INTEGER AS step, action, blueprint, identifier, resource, hash,
-        position, basis, text, []::VARCHAR[] AS without, again
+        position, basis, text, []::VARCHAR[] AS without, again, held
     FROM sendable
     UNION ALL
     SELECT 2 * phase, 'bare', blueprint, identifier, resource, hash, position, basis, text, ring,
-        again
+        again, held
     FROM sendable WHERE is_of_ring
     UNION ALL
     SELECT {{last}} - 2 * coalesce(p.phase, 0), 'delete', blueprint, identifier,
-        coalesce(resource, ''), '', 0, NULL, '', [], false
+        coalesce(resource, ''), '', 0, NULL, '', [], false, NULL
     FROM lading.planned LEFT JOIN outbox_places AS p USING (blueprint)
     WHERE $deletes AND action = 'delete'
 )
 SELECT row_number() OVER (ORDER BY step, blueprint, resource, position, identifier) - 1 AS ordinal,
     step, action, blueprint, identifier, resource, hash, strlen(text) AS size, basis,
-    text AS entity, without, again
+    text AS entity, without, again, held
 FROM steps ORDER BY ordinal
 """
 

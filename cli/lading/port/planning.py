@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lading.port.removals import ALL_STAY, Removals, plan_removals, spare_related
-from lading.port.values import Change, Terms, changes
+from lading.port.values import Change, Terms, changes, left_in_place
 from lading.project.exact import json_of
 from lading.secrets import redact
 
@@ -53,7 +53,7 @@ SELECT
     END AS action,
     wanted.blueprint, wanted.identifier, wanted.resource, wanted.position, wanted.hash,
     CASE WHEN action <> 'unchanged' THEN wanted.entity END AS entity,
-    wanted.fault, NULL::JSON AS changes,
+    wanted.fault, NULL::JSON AS changes, NULL::VARCHAR AS held,
     CASE
         WHEN action = 'refused' THEN refused.message
         WHEN action = 'unfit' THEN wanted.fault
@@ -77,6 +77,7 @@ LEFT JOIN lading.refused AS refused
 LEFT JOIN plan_basis AS basis ON basis.resource = wanted.resource
 """
 
+# What is not sent, for what is wrong with it, may be what Port has all the same.
 DIFFERING = """
 SELECT planned.blueprint, planned.identifier, planned.resource, planned.entity, pushed.entity,
     pushed.seen_at IS NOT NULL
@@ -84,9 +85,14 @@ FROM lading.planned AS planned
 JOIN lading.pushed AS pushed
     ON pushed.destination = $destination
     AND pushed.blueprint = planned.blueprint AND pushed.identifier = planned.identifier
-WHERE planned.action = 'change'
+WHERE planned.action IN ('change', 'unfit', 'refused')
 """
-COMPARED = {"blueprint": "VARCHAR", "identifier": "VARCHAR", "changes": "JSON"}
+COMPARED = {
+    "blueprint": "VARCHAR",
+    "identifier": "VARCHAR",
+    "changes": "JSON",
+    "held": "VARCHAR",
+}
 
 # An answer that never came leaves it open what Port holds: that is sent again, whatever it says.
 SAME_VALUE = """
@@ -109,9 +115,10 @@ WHERE pushed.destination = $destination
     AND pushed.blueprint = same.blueprint AND pushed.identifier = same.identifier
 """
 TELL_CHANGES = """
-UPDATE lading.planned AS planned SET changes = compared.changes
+UPDATE lading.planned AS planned SET held = compared.held,
+    changes = CASE WHEN json_array_length(compared.changes) > 0 THEN compared.changes END
 FROM compared
-WHERE planned.action = 'change' AND json_array_length(compared.changes) > 0
+WHERE planned.action = 'change'
     AND planned.blueprint = compared.blueprint AND planned.identifier = compared.identifier
 """
 
@@ -224,11 +231,13 @@ def _compared(connection: DuckDBPyConnection, aim: Aim) -> Iterator[bytes]:
     while batch := rows.fetchmany(BATCH):
         for blueprint, identifier, resource, text, before, held in batch:
             terms = aim.terms(resource, blueprint, held=held)
-            found = changes(exact_value(before), exact_value(text), terms)
+            old, new = exact_value(before), exact_value(text)
+            left = left_in_place(old, new, terms)
             line = {
                 "blueprint": blueprint,
                 "identifier": identifier,
-                "changes": [_described(each) for each in found],
+                "changes": [_described(each) for each in changes(old, new, terms)],
+                "held": None if left is None else redact(json_of(left)),
             }
             yield encode(line) + b"\n"
 

@@ -27,7 +27,7 @@ BY_SEARCH = "it was pushed by a search: which entity that is is Port's to say"
 STILL_RELATED = "an entity that stays relates to it"
 # What is done with an entity that Port goes on having as it is. One that Port refused before, and
 # that is tried again, may be another.
-AS_IT_IS = ("kept", "refused", "unfit", "conflict", "left out")
+AS_IT_IS = ("unchanged", "kept", "refused", "unfit", "conflict", "left out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ FROM gone
 """
 
 # Of those that are to go, the ones that an entity relates to that stays, or is to be there; as it
-# is to be, and, where it may stay as it is in Port, as that is.
+# is to be, and, where it may stay as it is in Port, as that is. A relation that is no longer sent
+# stays, too, where entities are merged.
 SPARE = """
 UPDATE lading.planned SET action = 'kept', reason = $reason
 WHERE action = 'delete' AND blueprint = $target AND identifier IN (
@@ -123,6 +124,8 @@ WHERE action = 'delete' AND blueprint = $target AND identifier IN (
         WHERE pushed.destination = $destination AND blueprint = $blueprint
             AND (list_contains($as_it_is::VARCHAR[], planned.action)
                 OR (planned.action = 'change' AND planned.again))
+        UNION ALL
+        SELECT held FROM lading.planned WHERE blueprint = $blueprint AND held IS NOT NULL
     ),
     related AS (SELECT json_extract(entity, $path) AS found FROM staying)
     SELECT unnest(

@@ -15,6 +15,7 @@ from typing import Any
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?")
 TEXTS = ("title", "icon")
+PARTS = ("properties", "relations")
 NUMBERS = (int, float, Decimal)
 # Two of one of these types that are equal are the same, whatever they are the value of.
 PLAIN = frozenset((str, int, bool, Decimal))
@@ -70,11 +71,26 @@ def changes(before: Any, after: Any, terms: Terms) -> tuple[Change, ...]:
     return () if same(before, after) else (Change("entity", before, after),)
 
 
+def left_in_place(before: Any, after: Any, terms: Terms) -> Json | None:
+    """The entity as Port has it once `after` was written onto `before`; None if that is no more
+    than what is sent."""
+    if not terms.merge or not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return None
+    parts = {
+        part: {**(before.get(part) or {}), **(after.get(part) or {})}
+        for part in PARTS
+        if (before.get(part) or {}).keys() - (after.get(part) or {}).keys()
+    }
+    if not parts and not before.keys() - after.keys():
+        return None
+    return {**before, **after, **parts}
+
+
 def _changes(before: Json, after: Json, terms: Terms) -> Iterator[Change]:
     for key in TEXTS:
         yield from _change(key, before, after, key, terms)
     yield from _change("team", before, after, "team", terms)
-    for part in ("properties", "relations"):
+    for part in PARTS:
         old, new = before.get(part) or {}, after.get(part) or {}
         names = new if terms.merge else {**old, **new}
         for name in names:

@@ -24,7 +24,8 @@ CREATE SCHEMA IF NOT EXISTS lading;
 CREATE TABLE IF NOT EXISTS lading.runs (
     run_id VARCHAR PRIMARY KEY, command VARCHAR NOT NULL, version VARCHAR NOT NULL,
     started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP, status VARCHAR NOT NULL, error VARCHAR,
-    entities BIGINT, refused BIGINT, looked_through BOOLEAN NOT NULL DEFAULT false
+    entities BIGINT, refused BIGINT, looked_through BOOLEAN NOT NULL DEFAULT false,
+    exit_code INTEGER, deleted BIGINT
 );
 
 -- The organisation that each connection's first figures came from; those of another are refused.
@@ -108,14 +109,16 @@ CREATE TABLE IF NOT EXISTS lading.entities (
 );
 
 -- What is to be done about each entity: the last plan. `changes` has what a change changes by
--- value, each side as JSON text; `reason` why something is not done, or is done again.
+-- value, each side as JSON text; `held` what Port then has, where it keeps more than is sent;
+-- `reason` why something is not done, or is done again.
 CREATE TABLE IF NOT EXISTS lading.planned (
     action VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
     resource VARCHAR, position BIGINT, hash VARCHAR NOT NULL, entity VARCHAR, fault VARCHAR,
-    changes JSON, reason VARCHAR, basis VARCHAR
+    changes JSON, reason VARCHAR, basis VARCHAR, held VARCHAR
 );
 
--- What Port has taken, as it was sent; or, with `seen_at`, as it was read from Port then.
+-- What Port has taken, as it was sent, with what Port keeps of it from before; or, with `seen_at`,
+-- as it was read from Port then.
 CREATE TABLE IF NOT EXISTS lading.pushed (
     destination VARCHAR NOT NULL, blueprint VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
     resource VARCHAR NOT NULL, hash VARCHAR NOT NULL, entity VARCHAR NOT NULL,

@@ -136,6 +136,10 @@ def test_a_plan_as_markdown(things: Desk) -> None:
 def test_the_exit_code_says_if_there_is_anything_to_do(things: Desk) -> None:
     assert things.run("plan").code == 0
     assert things.run("plan", "--exit-code").code == 1
+    assert things.query("SELECT exit_code, status FROM lading.runs ORDER BY started_at") == [
+        (0, "done"),
+        (1, "done"),
+    ]
     pushed(things)
     assert things.run("plan", "--exit-code").code == 0
     things.edit("models/things.sql", "(0, 'apple', 1.5, 'green')", "(0, 'apple', 1.50, 'green')")

@@ -66,6 +66,24 @@ def test_without_books_nothing_is_sent_that_port_has(yard: Yard) -> None:
     assert yard.rows("SELECT count(*) FROM lading.pushed WHERE hash = ''") == [(0,)]
 
 
+def test_what_port_has_by_now_is_no_longer_refused(yard: Yard) -> None:
+    """Somebody wrote it there, or it was there before the blueprint ruled it out."""
+    yard.stage(*rows("refused", "unfit"))
+    yard.push()
+    look(yard)
+    with yard.database.writing() as connection:
+        connection.execute(
+            "INSERT INTO lading.refused BY NAME SELECT destination, blueprint, identifier, "
+            "resource, entities.hash, 422 AS status, 'no' AS message, 'then' AS basis, "
+            "seen_at AS refused_at, run_id FROM lading.pushed "
+            "JOIN lading.entities USING (blueprint, identifier, resource)"
+        )
+    yard.stage(*rows("refused", "unfit"), faults={"unfit": "is too much"})
+    yard.plan(basis={"usage": "then"})
+    found = yard.rows("SELECT identifier, action FROM lading.planned ORDER BY ALL")
+    assert found == [("refused", "unchanged"), ("unfit", "unchanged")]
+
+
 @pytest.mark.parametrize("doubles", [False, True])
 def test_numbers_and_nulls_are_compared_as_port_keeps_them(yard: Yard, doubles: bool) -> None:
     yard.stand_in.doubles = doubles

@@ -183,6 +183,24 @@ def test_what_an_entity_relates_to_that_stays_is_spared(yard: Yard) -> None:
     }
 
 
+def test_a_relation_that_is_no_longer_sent_is_still_there(yard: Yard) -> None:
+    """Port keeps what an upsert leaves out, and would delete the entity with what it relates to."""
+    yard.stand_in.blueprints["cost"]["relations"] = {"of": {"target": "usage"}}
+    yard.removals = Removals(BOTH, relations={"cost": {"of": "usage"}})
+    yard.stage(*rows("a", "b"), ("cost", "cost", "x", text("x", relations={"of": "a"})))
+    yard.push()
+    without = ("cost", "cost", "x", text("x", properties={"tokens": 1}))
+    yard.stage(*rows("b"), without)
+    for _ in range(3):  # when it is sent without, and once it is unchanged
+        yard.push()
+        assert held_of(yard) == {"a", "b", "x"}
+        assert planned(yard)["a"] == ("kept", STILL_RELATED)
+    yard.stage(*rows("b"), ("cost", "cost", "x", text("x", relations={"of": "b"})))
+    yard.push()
+    assert yard.push().deleted + len(deletions(yard)) == 1
+    assert held_of(yard) == {"b", "x"}
+
+
 def test_a_deletion_that_port_refuses_costs_no_other(yard: Yard) -> None:
     body = yard.stand_in.blueprints["cost"]
     body["relations"] = {"of": {"target": "usage", "required": True}}

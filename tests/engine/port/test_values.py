@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.mapping.entity import exact_value
-from lading.port.values import Change, Terms, changes, moments_of
+from lading.port.values import Change, Terms, changes, left_in_place, moments_of
 
 SENT, HELD = Terms(frozenset(["at"])), Terms(frozenset(["at"]), held=True)
 WHOLE = Terms(merge=False)
@@ -108,6 +108,18 @@ def test_what_was_done_is_no_change(
     stored = {**before, **after} if merge else after
     port = {key: value for key, value in stored.items() if value is not None or not held}
     assert paths(entity(**port), entity(**after), Terms(merge=merge, held=held)) == []
+
+
+@given(PROPERTIES, PROPERTIES, st.booleans())
+def test_what_port_keeps_is_known(
+    before: dict[str, Any], after: dict[str, Any], merge: bool
+) -> None:
+    left = left_in_place({**entity(**before), "title": "Old"}, entity(**after), Terms(merge=merge))
+    if merge:
+        assert left == {**entity(**{**before, **after}), "title": "Old"}
+    else:
+        assert left is None
+    assert left_in_place(entity(**before), entity(**{**before, **after}), SENT) is None
 
 
 @given(PROPERTIES, PROPERTIES)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from tests.engine.cli.machine.shop import MADE_OF, Row
+from tests.engine.cli.machine.reckoning import Rules
+from tests.engine.cli.machine.shop import FIRST_FETCHED, MADE_OF, Row
 
+from lading.sandbox.corrections import Correction
 from lading.sandbox.port_records import PortRefusal
 
 if TYPE_CHECKING:
@@ -24,7 +27,11 @@ BASKETS = st.sampled_from(["b0", "b1", "b2"])
 FRUITS = st.sampled_from(["f0", "f1", "f2", "f3"])
 NUTS = st.integers(1, 28).map(lambda count: [f"n{number:02}" for number in range(count)])
 GROWN = st.sampled_from(["fruits", "nuts"])
-PROPERTIES = st.sets(st.sampled_from(["amount", "colour", "size"]), min_size=1)
+PROPERTIES = st.builds(
+    set.union,
+    st.sets(st.sampled_from(["amount", "colour", "size"]), min_size=1),
+    st.sets(st.just(">basket")),
+)
 WHICH = st.integers(0, 50)
 
 
@@ -42,11 +49,20 @@ CHANGES = st.lists(
         _change("map_properties", what=GROWN, named=PROPERTIES),
         _change("rename", what=GROWN, prefix=st.sampled_from(["", "x-"])),
         _change("drop_or_add_resource", what=GROWN),
+        _change("put_twin", name=FRUITS, amount=AMOUNTS),
+        _change(
+            "restate",
+            day=st.integers(0, 4),
+            more=st.integers(0, 3),
+            gone=st.sampled_from([0, 0, 1, 999]),
+        ),
+        _change("create_missing", lenient=st.booleans()),
         _change("set_threshold", threshold=st.sampled_from([0.1, 0.5, 0.9, 1.0])),
         _change("edit_in_port", which=WHICH, amount=AMOUNTS, colour=COLOURS),
         _change("remove_in_port", which=WHICH),
         _change("delete_blueprints_in_port", both=st.booleans()),
         _change("limit_amounts_in_port", limit=st.sampled_from([None, 50])),
+        _change("forbid_red_in_port", forbidden=st.booleans()),
         _change("lose_database"),
     ),
     max_size=4,
@@ -94,9 +110,24 @@ class People:
 
     def drop_or_add_resource(self, what: str) -> None:
         if what not in self.shop.mapped:
-            self.shop.mapped[what] = frozenset(("amount",))
+            self.shop.mapped[what] = frozenset(("amount", ">basket"))
         elif len(self.shop.mapped) == len(MADE_OF):
             del self.shop.mapped[what]
+
+    def put_twin(self, name: str, amount: Decimal) -> None:
+        """A nut that is called as a fruit, and is the same but for its amount, if that."""
+        fruit = self.shop.rows.get(("fruits", name), Row(amount, "red"))
+        self.shop.rows["nuts", name] = Row(amount, fruit.colour, fruit.basket)
+
+    def restate(self, day: int, more: int, gone: int) -> None:
+        """The report tells otherwise of a day, or nothing at all."""
+        stand_in = self.keeper.anthropic
+        correction = Correction(more=more, withdrawn=gone)
+        moment = FIRST_FETCHED + timedelta(day)
+        stand_in.organisation = stand_in.organisation.corrected(moment, correction)
+
+    def create_missing(self, lenient: bool) -> None:
+        self.shop.lenient = lenient
 
     def set_threshold(self, threshold: float) -> None:
         self.shop.threshold = threshold
@@ -111,7 +142,7 @@ class People:
             try:
                 self.port.edit(*key, **(basket if key[0] == "basket" else fruit))
             except PortRefusal:
-                assert self.keeper.limit() is not None
+                assert self.keeper.rules() != Rules()
 
     def remove_in_port(self, which: int) -> None:
         if key := self._pick(which):
@@ -127,13 +158,21 @@ class People:
                 del self.port.entities[key]
 
     def limit_amounts_in_port(self, limit: int | None) -> None:
+        allowed = {"type": "number"} | ({"maximum": limit} if limit else {})
+        self._define("amount", allowed)
+
+    def forbid_red_in_port(self, forbidden: bool) -> None:
+        allowed = {"type": "string"} | ({"pattern": "^(?!red)"} if forbidden else {})
+        self._define("colour", allowed)
+
+    def _define(self, name: str, definition: dict[str, Any]) -> None:
         if body := json.loads(json.dumps(self.port.blueprints.get("fruit"))):
-            allowed = {"type": "number"} | ({"maximum": limit} if limit else {})
-            body["schema"]["properties"]["amount"] = allowed
+            body["schema"]["properties"][name] = definition
             self.port.blueprints["fruit"] = body
 
     def lose_database(self) -> None:
         for path in self.keeper.folder.glob("claude.duckdb*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.shop.days = None
         self.keeper.ours.books.clear()
         self.keeper.ours.refused.clear()

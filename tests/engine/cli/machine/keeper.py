@@ -8,20 +8,21 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.engine.cli.machine.reckoning import (
+    LACKING,
     Expected,
     Held,
-    Known,
     Reckoning,
     Refusal,
+    Rules,
     Wish,
     merged,
     sent,
     without,
 )
-from tests.engine.cli.machine.shop import Key, Shop
+from tests.engine.cli.machine.shop import BLUEPRINTS, Key, Shop
 from tests.engine.conftest import FIRST_DAY, Desk, Done
 
 from lading.sandbox.anthropic import AnthropicStandIn
@@ -63,8 +64,7 @@ class Keeper:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lading-machine-"))
         self.port = PortStandIn().start()
-        # Nothing is asked of it; a desk has one.
-        self.anthropic = AnthropicStandIn(Organisation(first_day=FIRST_DAY))
+        self.anthropic = AnthropicStandIn(Organisation(first_day=FIRST_DAY)).start()
         self.desk = Desk(self.folder, self.anthropic, self.port)
         self.shop = Shop.opened()
         self.shop.lay_out(self.desk)
@@ -78,27 +78,26 @@ class Keeper:
     def world(self) -> dict[Key, Held]:
         return {key: held(each) for key, each in self.port.entities.items()}
 
-    def limit(self) -> Any:
-        """The largest amount that Port's blueprint allows."""
+    def rules(self) -> Rules:
+        """What Port's blueprint asks of a fruit."""
         body = self.port.blueprints.get("fruit")
-        return body["schema"]["properties"]["amount"].get("maximum") if body else None
-
-    def refuses(self, values: dict[str, Any]) -> bool:
-        limit, amount = self.limit(), values.get("amount")
-        return limit is not None and amount is not None and amount > limit
+        properties = body["schema"]["properties"] if body else {"amount": {}, "colour": {}}
+        return Rules(properties["amount"].get("maximum"), "pattern" in properties["colour"])
 
     def expected(self, wish: Wish) -> Expected:
         """What a command does now; the books are what they are once it has looked at Port."""
-        self.ours.blueprints_gone({"fruit", "basket"} - self.port.blueprints.keys(), certain=True)
+        gone = BLUEPRINTS.keys() - self.port.blueprints.keys()
+        self.ours.blueprints_gone(gone, certain=True)
         if wish.against:
             self.ours.books = self.ours.look(self.world())
-        return self.ours.expect(wish, self.limit())
+        return self.ours.expect(wish, self.rules())
 
     def plans(self, wish: Wish, *arguments: str) -> dict[Key, str]:
         """What a plan says is to be done, which must be what we reckon; nothing is sent."""
         expected, world = self.expected(wish), self.world()
         self.shop.write(self.desk)
         done = self.desk.run("plan", "-o", "json", *wish.arguments(), *arguments)
+        self.ours.hand_over(certain=True)
         assert self.world() == world
         found = {
             (each["blueprint"], each["identifier"]): each["action"]
@@ -112,10 +111,10 @@ class Keeper:
             assert {key for key, a in found.items() if a == "delete"} == expected.delete
         return {key: a for key, a in found.items() if a in {"create", "change", "delete"}}
 
-    def check_sends(self, expected: Expected, sends: set[Key]) -> None:
-        assert sends >= expected.send.keys(), sorted(expected.send.keys() - sends)
+    def check_sends(self, expected: Expected, sends: set[Key], said: str = "") -> None:
+        assert sends >= expected.send.keys(), (sorted(expected.send.keys() - sends), said)
         more = sends - expected.send.keys() - expected.may
-        assert not more, sorted(more)
+        assert not more, (sorted(more), said)
 
     def carried_out(self, expected: Expected, *arguments: str) -> Done:
         """A push without faults: Port afterwards is what we reckon."""
@@ -124,10 +123,13 @@ class Keeper:
         self.shop.write(self.desk)
         done = self.desk.run(*arguments)
         asked = self.port.requests[requests:]
+        self.ours.hand_over(certain=True)
         times = Counter(self.sent(asked))
         assert max(times.values(), default=1) == 1
-        self.check_sends(expected, set(times))
+        self.check_sends(expected, set(times), done.err)
         self.note_sent(world, set(times))
+        self.ours.note_unfit(expected.unfit)
+        self.ours.note_perhaps_unfit(expected.unsure)
         asked_to_go = set(self.deleted(asked))
         refused_now = times.keys() & self.ours.refused.keys()
         assert asked_to_go <= expected.delete | expected.may_go
@@ -142,9 +144,10 @@ class Keeper:
 
     def note_sent(self, world: dict[Key, Held], keys: set[Key]) -> None:
         """Have our account of Port, and of the books, follow what was sent."""
-        wanted, basis = self.shop.wanted(), self.limit()
+        wanted, rules = self.shop.wanted(), self.rules()
+        there = wanted.keys() | self.shop.conflicting()
         for key in list(self.ours.refused):
-            settled = key not in wanted or key in keys
+            settled = key not in there or key in keys
             known = self.ours.books.get(key, {None})
             settled |= key in wanted and not any(
                 k is None or k.differs(wanted[key][1]) for k in known
@@ -153,11 +156,17 @@ class Keeper:
                 del self.ours.refused[key]
         for key in sorted(keys):
             resource, values = wanted[key]
-            if key[0] == "fruit" and self.refuses(values):
-                self.ours.refused[key] = Refusal(values, self.ours.basis(key, basis))
+            if key[0] == "fruit" and rules.refuse(values):
+                self.ours.refused[key] = Refusal(values, self.ours.basis(key, rules))
+                continue
+            if not self.shop.lenient and ("basket", values.get(">basket")) not in {
+                *world,
+                ("basket", None),
+            }:
+                self.ours.refused[key] = Refusal(values, LACKING)
                 continue
             world[key] = merged(world.get(key), values)
-            self.ours.books[key] = {sent(resource, values)}
+            self.ours.took(key, resource, values)
             if ">basket" in values:
                 world.setdefault(("basket", values[">basket"]), Held({}, ours=True))
 
@@ -181,7 +190,7 @@ class Keeper:
 
     def begin_uncertain(self, wish: Wish) -> Before:
         """Before a command that may fail anywhere."""
-        gone = {"fruit", "basket"} - self.port.blueprints.keys()
+        gone = BLUEPRINTS.keys() - self.port.blueprints.keys()
         self.ours.blueprints_gone(gone, certain=False)
         seen = Reckoning(self.shop, dict(self.ours.books), self.ours.refused)
         if wish.against:
@@ -189,8 +198,8 @@ class Keeper:
             for key in self.ours.books.keys() | seen.books.keys():
                 both = self.ours.books.get(key, {None}) | seen.books.get(key, {None})
                 self.ours.books[key] = both
-        either = self.ours.expect(wish, self.limit())
-        looked = seen.expect(wish, self.limit())
+        either = self.ours.expect(wish, self.rules())
+        looked = seen.expect(wish, self.rules())
         may_go = either.delete | either.may_go | looked.delete | looked.may_go
         entities = dict(self.port.entities)
         return Before(self.world(), entities, either, may_go, len(self.port.requests))
@@ -206,7 +215,8 @@ class Keeper:
         asked_to_go = set(self.deleted(asked))
         assert asked_to_go <= before.may_go
         world = self.world()
-        baskets = {("basket", wanted[key][1][">basket"]) for key in keys if key[0] == "fruit"}
+        links = {wanted[key][1].get(">basket") for key in keys}
+        baskets = {("basket", each) for each in links if each}
         for key in world.keys() | before.world.keys():
             self.check_reason(before, key, world.get(key), keys, asked_to_go, baskets)
         if asked_to_go:
@@ -219,6 +229,8 @@ class Keeper:
             self.ours.books.setdefault(key, set()).add(None)
         if certain:
             self.note_answered(asked, bool(asked_to_go))
+        self.ours.hand_over(certain=False)
+        self.ours.note_perhaps_unfit(before.expected.unfit | before.expected.unsure)
 
     def has(self, world: dict[Key, Held], key: Key) -> bool:
         values = self.shop.wanted()[key][1]
@@ -246,9 +258,10 @@ class Keeper:
     def note_uncertain(self, before: Before, key: Key) -> None:
         resource, values = self.shop.wanted()[key]
         base = self.ours.books.get(key, {None})
-        unsure = Known("unsure", resource, frozenset(values.items()))
         taken = self.port.entities.get(key) is not before.entities.get(key)
-        self.ours.books[key] = {sent(resource, values), unsure} if taken else base | {unsure}
+        known = {sent(each, resource, values) for each in base}
+        unsure = {each._replace(how="unsure") for each in known}
+        self.ours.books[key] = {*(known if taken else base), *unsure}
         self.ours.refused[key] = Refusal(values, None)
 
     def note_answered(self, asked: list[Request], all_of_them: bool) -> None:
@@ -256,9 +269,9 @@ class Keeper:
         bulks = self.bulks(asked)
         for key in self.sent(bulks if all_of_them else bulks[:-1]):
             resource, values = self.shop.wanted()[key]
-            if key[0] == "fruit" and self.refuses(values):
+            if key[0] == "fruit" and (self.rules().refuse(values) or not self.shop.lenient):
                 continue
-            self.ours.books[key] = {sent(resource, values)}
+            self.ours.took(key, resource, values)
             self.ours.refused.pop(key, None)
 
 

@@ -33,9 +33,13 @@ class Known(NamedTuple):
         known = dict(self.values)
         return any(known.get(name, missing) != value for name, value in wanted.items())
 
+    def onto(self, resource: str, values: Flat) -> Known:
+        """After the entity was sent with these values: what they leave out stays."""
+        return Known("sent", resource, frozenset({**dict(self.values), **values}.items()))
 
-def sent(resource: str, values: Flat) -> Known:
-    return Known("sent", resource, frozenset(values.items()))
+
+def sent(known: Known | None, resource: str, values: Flat) -> Known:
+    return (known or Known("sent", resource)).onto(resource, values)
 
 
 class Held(NamedTuple):
@@ -69,6 +73,8 @@ class Expected:
     may_go   what may be deleted
     too_much whether the threshold is passed for certain
     back     what Port has refused as it is
+    unfit    what Port's blueprint rules out, so that it is not sent
+    unsure   the same, if Port does not have it as it is already
     """
 
     send: dict[Key, str] = field(default_factory=dict)
@@ -77,10 +83,32 @@ class Expected:
     may_go: set[Key] = field(default_factory=set)
     too_much: bool = False
     back: set[Key] = field(default_factory=set)
+    unfit: set[Key] = field(default_factory=set)
+    unsure: set[Key] = field(default_factory=set)
+
+
+class Rules(NamedTuple):
+    """What Port's blueprint asks of a fruit: by a limit, which a plan knows, and by a pattern,
+    which is Port's to say."""
+
+    limit: Any = None
+    no_red: bool = False
+
+    def rule_out(self, values: Flat) -> bool:
+        amount = values.get("amount")
+        return self.limit is not None and amount is not None and amount > self.limit
+
+    def refuse(self, values: Flat) -> bool:
+        return self.no_red and values.get("colour") == "red"
+
+
+UNFIT = "it was not sent"
+LACKING = "what it relates to is not there: tried again each time"
 
 
 class Refusal(NamedTuple):
-    """What Port refused, and what the mapping and the blueprint were then; None: not known."""
+    """What Port refused, and what the mapping and the blueprint were then: None: not known whether
+    it is on record, `UNFIT` and `LACKING`: what their texts say."""
 
     values: Flat
     basis: Any
@@ -114,29 +142,55 @@ class Reckoning:
                 found[key] = {Known("held", each, items) for each in makes}
         return found
 
-    def basis(self, key: Key, limit: Any) -> Any:
+    def basis(self, key: Key, rules: Rules) -> Any:
         resource = self.shop.wanted()[key][0]
-        return (self.shop.mapped[resource], self.shop.prefixes[resource], limit)
+        return (self.shop.mapped[resource], self.shop.prefixes[resource], rules)
 
-    def expect(self, wish: Wish, limit: Any) -> Expected:
+    def took(self, key: Key, resource: str, values: Flat) -> None:
+        """Port has taken it."""
+        self.books[key] = {sent(each, resource, values) for each in self.books.get(key, {None})}
+
+    def note_unfit(self, keys: set[Key]) -> None:
+        for key in keys:
+            self.refused[key] = Refusal(self.shop.wanted()[key][1], UNFIT)
+
+    def hand_over(self, *, certain: bool) -> None:
+        """After a plan: what is as it is to be is of the resource that gives it now."""
+        for key, (resource, values) in self.shop.wanted().items():
+            for known in list(self.books.get(key, ())):
+                if known and not known.differs(values):
+                    self.books[key].add(known._replace(resource=resource))
+                    if certain and known.resource != resource:
+                        self.books[key].remove(known)
+
+    def note_perhaps_unfit(self, keys: set[Key]) -> None:
+        for key in keys:
+            self.refused[key] = Refusal(self.shop.wanted()[key][1], None)
+
+    def expect(self, wish: Wish, rules: Rules) -> Expected:
         """What a command does that meets no fault."""
         found = Expected()
         for key, (_, values) in self.shop.wanted().items():
-            self._expect_sent(found, key, values, wish, limit)
+            self._expect_sent(found, key, values, wish, rules)
         self._expect_gone(found, wish)
         return found
 
-    def _expect_sent(self, found: Expected, key: Key, values: Flat, wish: Wish, limit: Any) -> None:
+    def _expect_sent(
+        self, found: Expected, key: Key, values: Flat, wish: Wish, rules: Rules
+    ) -> None:
         may_be = self.books.get(key, {None})
         needs = {each is None or each.differs(values) for each in may_be}
         if needs == {False}:
+            return
+        if key[0] == "fruit" and rules.rule_out(values):
+            (found.unfit if needs == {True} else found.unsure).add(key)
             return
         refusal = self.refused.get(key)
         if refusal and refusal.values == values and not wish.retry:
             if refusal.basis is None or needs != {True}:
                 found.may.add(key)
                 return
-            if refusal.basis == self.basis(key, limit):
+            if refusal.basis == self.basis(key, rules):
                 found.back.add(key)
                 return
         if needs == {True}:
@@ -150,8 +204,9 @@ class Reckoning:
         sure = all(len({e is None for e in each}) == 1 for each in self.books.values())
         candidates: set[Key] = set()
         stays = set()
+        conflicting = self.shop.conflicting()
         for key, may_be in self.books.items():
-            if key in wanted:
+            if key in wanted or key in conflicting:
                 continue
             verdicts = {self._may_go(each, wish) for each in may_be if each}
             sure &= len(verdicts) <= 1
@@ -159,8 +214,15 @@ class Reckoning:
                 candidates.add(key)
             if False in verdicts:
                 stays.add(key)
+        as_it_is = found.back | found.may | found.unfit | found.unsure
+        as_it_is |= conflicting & self.books.keys()
         again = found.send.keys() & self.refused.keys()
-        spared, perhaps = self._related_to(stays | found.back | found.may | again)
+        holds = {
+            key
+            for key in wanted.keys() & self.books.keys()
+            if key not in found.send or ">basket" not in wanted[key][1]
+        }
+        spared, perhaps = self._related_to(stays | as_it_is | again | holds)
         sure &= not (perhaps & candidates)
         candidates -= spared
         owned = sum(any(each) for each in self.books.values())
@@ -171,17 +233,22 @@ class Reckoning:
             found.delete = candidates
 
     def _may_go(self, known: Known, wish: Wish) -> bool:
+        if known.resource == "days":
+            return self.shop.days is not None
         return wish.prune or known.resource in self.shop.mapped
 
     def _related_to(self, stays: set[Key]) -> tuple[set[Key], set[Key]]:
         """The baskets that something in Port needs, or will; and those that it may need."""
-        needed = {
-            values[">basket"] for _, values in self.shop.wanted().values() if ">basket" in values
-        }
+        given = [values for each in self.shop.given().values() for _, values in each]
+        needed = {values[">basket"] for values in given if ">basket" in values}
         perhaps: set[str] = set()
         for key in stays:
-            links = [dict(each.values).get(">basket") for each in self.books.get(key, ()) if each]
-            certain = len(set(links)) == 1 and "unsure" not in {e.how for e in self.books[key] if e}
+            may_be = self.books.get(key, ())
+            links = [dict(each.values).get(">basket") for each in may_be if each]
+            certain = len(set(links)) == 1 and not any(
+                e is None or e.how == "unsure" for e in may_be
+            )
+            certain &= key not in self.refused or self.refused[key].basis is not None
             (needed if certain else perhaps).update(each for each in links if each)
         return {("basket", each) for each in needed}, {("basket", each) for each in perhaps}
 
