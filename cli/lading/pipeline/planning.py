@@ -63,6 +63,7 @@ def plan(
         removals(context, mapped, blocked, incomplete, relations_of(bodies), prune=wish.prune),
     )
     planned = _drawn_up(context, aim, wish, blueprints)
+    _say_what_new_ones_lack(context, aim, planned, bodies)
     work.incomplete |= bool(planned.duplicates) or planned.deletes_too_much
     work.incomplete |= bool(blueprints.lacking) or bool(blueprints.problems)
     work.incomplete |= any(each.refused for each in planned.counts)
@@ -161,6 +162,28 @@ def _drawn_up(context: Context, aim: Aim, wish: Wish, blueprints: PortBlueprints
             ),
             places=places((each.blueprint for each in counts), aim.removals.relations),
         )
+
+
+def _say_what_new_ones_lack(context: Context, aim: Aim, planned: PushPlan, bodies: Bodies) -> None:
+    """Where entities are merged Port has the rest of those that are there; of new ones it has
+    only what is sent."""
+    from lading.port.blueprint_needs import required_and_unsent, sent_by
+
+    grow = {each.blueprint for each in planned.counts if each.create}
+    for resource in context.resources:
+        if resource.name not in planned.resources or not aim.merge.get(resource.name, True):
+            continue
+        for sent in sent_by(resource):
+            if sent.blueprint not in grow:
+                continue
+            for what in required_and_unsent(sent, bodies.get(sent.blueprint, {})):
+                log.warning(
+                    "required_and_unsent",
+                    f"{resource.name} does not send the {what}, which the blueprint "
+                    f"'{sent.blueprint}' requires: Port refuses an entity that is new",
+                    resource=resource.name,
+                    blueprint=sent.blueprint,
+                )
 
 
 def _say(context: Context, planned: PushPlan) -> None:

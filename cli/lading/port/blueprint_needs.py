@@ -62,6 +62,16 @@ def missing_properties(
     return tuple(found)
 
 
+def required_and_unsent(sent: Sent, body: Mapping[str, Any]) -> Iterator[str]:
+    """The properties and relations that a blueprint requires and a resource does not send, as
+    what they are and their name."""
+    required = (body.get("schema") or {}).get("required") or ()
+    yield from (f"property '{name}'" for name in required if name not in sent.properties)
+    for name, relation in section_of(body, RELATIONS).items():
+        if relation.get("required") and name not in sent.relations:
+            yield f"relation '{name}'"
+
+
 def body_after(plan: BlueprintPlan, extend: bool = False) -> Mapping[str, Any]:
     """The blueprint as Port has it once the plan is carried out."""
     if plan.held is None:

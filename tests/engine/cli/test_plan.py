@@ -370,6 +370,17 @@ def test_a_property_that_the_blueprint_lacks_is_one_error(things: Desk) -> None:
     assert things.port.blueprints["thing"]["schema"]["properties"]["size"] == {"type": "number"}
 
 
+def test_a_property_that_port_requires_and_no_mapping_sends(things: Desk) -> None:
+    pushed(things)
+    body = things.port.blueprints["thing"]
+    body["schema"]["properties"]["origin"] = {"type": "string"}
+    body["schema"]["required"] = ["origin"]
+    said = "all_of_them does not send the property 'origin', which the blueprint 'thing' requires"
+    assert said not in things.run("plan").err
+    things.edit("models/things.sql", "'apple'", "'plum'")
+    assert things.run("plan").err.count(said) == 1
+
+
 def test_a_blueprint_that_only_differs_is_shown_and_left_alone(things: Desk) -> None:
     pushed(things)
     things.edit("mappings/blueprints/thing.yml", "title: Thing", "title: A thing")
