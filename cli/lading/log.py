@@ -1,4 +1,5 @@
-"""What the tool says while it works, on stderr: plain lines, or one JSON object a line.
+"""What the tool says while it works, on stderr: plain lines, or one JSON object a line. In the
+format of GitHub's runners lines are plain, and findings (`commands.output`) are annotations.
 
 Each event has a stable `code`; its fields are for machines, its message is for people. All of
 it goes through the one redactor.
@@ -16,7 +17,7 @@ from typing import Literal
 from lading.secrets import redact
 
 Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "github"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 # Gets the level, code, message and fields of each event, not masked, whatever the least level is.
 Listener = Callable[[Level, str, str, Mapping[str, object]], None]

@@ -116,7 +116,7 @@ def _show_usage(error: click.ClickException) -> None:
     from lading import log
     from lading.commands.output import complain
 
-    if log.sink.format == "json":
+    if log.sink.format != "text":
         complain(error.format_message(), code="usage")
     else:
         error.show()

@@ -119,12 +119,12 @@ _LOGGING = (
     click.option(
         "--log-format",
         cls=Option,
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(["text", "json", "github"]),
         default="text",
         is_eager=True,
         expose_value=False,
         callback=_log_format,
-        help="How log lines on stderr look [text].",
+        help="How log lines on stderr look [text]; github: findings as annotations of a workflow.",
     ),
     click.option(
         "--log-level",

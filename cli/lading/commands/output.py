@@ -28,7 +28,7 @@ def complain(
     shows_line: bool = True,
 ) -> None:
     """A finding, on stderr: the place with its line, if that is what is wrong; what is wrong, what
-    to do. A JSON line if log lines are."""
+    to do. A JSON line if log lines are; for GitHub an annotation of the file."""
     from lading import log
 
     if log.sink.format == "json":
@@ -36,12 +36,42 @@ def complain(
         where = {"file": place.file, "line": place.line, "column": place.column} if place else {}
         say_it(code, message, **where, **({"hint": hint} if hint else {}))
         return
-    label = click.style(severity, fg="red" if severity == "error" else "yellow")
-    _to_stderr(f"{f'{place}: ' if place else ''}{label}: {message}")
+    if log.sink.format == "github":
+        _to_stderr(_annotation(severity, message, place, hint))
+    else:
+        label = click.style(severity, fg="red" if severity == "error" else "yellow")
+        _to_stderr(f"{f'{place}: ' if place else ''}{label}: {message}")
     for line in excerpt(place) if place and shows_line else ():
         _to_stderr(line)
-    if hint:
+    if hint and log.sink.format != "github":
         _to_stderr(f"    {hint}")
+
+
+def _annotation(severity: str, message: str, place: Place | None, hint: str | None) -> str:
+    """The line that GitHub's runners make an annotation of: its "workflow commands"."""
+    known = (
+        {"file": _in_workspace(place.file), "line": place.line, "col": place.column}
+        if place
+        else {}
+    )
+    given = (
+        f"{key}={_escaped(str(each), ':,')}" for key, each in known.items() if each is not None
+    )
+    text = _escaped(f"{message}\n{hint}" if hint else message)
+    return f"::{' '.join(filter(None, (severity, ','.join(given))))}::{text}"
+
+
+def _in_workspace(file: str) -> str:
+    """The file as seen from the top of the repository, where the project may be a folder of it."""
+    top = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
+    path = ((_roots[0] if _roots else Path()) / file).resolve()
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else file
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for each in ("%", "\r", "\n", *more):
+        text = text.replace(each, f"%{ord(each):02X}")
+    return text
 
 
 _roots: list[Path] = []

@@ -90,7 +90,7 @@ class SyncMachine(RuleBasedStateMachine):
     def syncs_while_the_report_fails(self, changes: list[Change], wish: Wish) -> None:
         """What comes from it stays as it is; everything else goes on."""
         self.people.do(changes)
-        self.keeper.anthropic.faults.add(Fault("500", path="/usage_report"))
+        self.keeper.anthropic.faults.add(Fault("500", path="/usage_report", times=None))
         landed, self.shop.days = self.shop.days, None
         expected = self.keeper.expected(wish)
         done = self.keeper.carried_out(expected, "sync", "--recheck", "35d", *wish.arguments())
