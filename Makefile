@@ -8,7 +8,7 @@ COMPILE := pip-compile --quiet --strip-extras --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench wheel lock clean
+.PHONY: help setup demo test lint bench reference wheel lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,9 @@ lint: setup ## ruff and mypy
 
 bench: setup ## how fast it is, as ratios (tests/bench/README.md)
 	$(BIN)/python tests/bench/run.py
+
+reference: setup ## make docs/reference/ of what the code says
+	$(BIN)/python tools/reference.py
 
 wheel: setup ## build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation

@@ -23,6 +23,8 @@ UNFIT_ERROR = f"CASE WHEN strlen(entity) > {LARGEST_ENTITY} THEN 'too_large' ELS
 
 # What has been done of the plan since it was made shows: what was sent is unchanged now.
 PLAN_VIEW = """
+-- The last plan, with what has been done of it since: each entity with what is to be done about it
+-- and why, what Port has, and why Port refused it.
 CREATE OR REPLACE VIEW lading.plan AS
 SELECT
     CASE

@@ -147,6 +147,8 @@ ADDED_COLUMNS = (
 )
 
 RAW = """
+-- The records of a stream as they came, a row each: `payload` is the API's own JSON, `request` what
+-- was asked for, `ordinal` the record's place in the slice.
 CREATE TABLE IF NOT EXISTS raw."{stream}" (
     connection VARCHAR NOT NULL, request JSON NOT NULL,
     starting_at TIMESTAMP NOT NULL, ending_at TIMESTAMP NOT NULL, ordinal BIGINT NOT NULL,

@@ -7,6 +7,7 @@ from __future__ import annotations
 # that was tried tells more than those that were not asked since it had failed. A list, whose
 # requests begin and end at one moment, is missing from when another one is due.
 VIEWS = """
+-- Each run with its requests: how many, how many of them failed, pages, retries, records, bytes.
 CREATE OR REPLACE VIEW lading.run_totals AS
 SELECT r.run_id, r.command, r.started_at, r.ended_at, r.status,
     epoch(r.ended_at - r.started_at) AS seconds,
@@ -155,6 +156,8 @@ FROM periods AS p
 JOIN extracts AS e USING (connection, stream, request)
 ORDER BY p.connection, p.stream, p.request::VARCHAR, p.starting_at;
 
+-- Each period that should be there and is not, or may still change, and why: `failed`, `gap`,
+-- `differs`, `not asked`, `open`.
 CREATE OR REPLACE VIEW lading.missing AS
 FROM lading.missing_at(make_timestamp(epoch_us(now())));
 """
