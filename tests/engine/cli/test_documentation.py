@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,9 @@ def lay_out(desk: Desk, page: str) -> list[str]:
 
 
 def commands(page: str) -> list[str]:
-    lines = [line for text in blocks(page, "console") for line in text.splitlines()]
-    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines]
+    """Each begins with a `$`; what does not goes on with the one before."""
+    found = [each for text in blocks(page, "console") for each in f"\n{text}".split("\n$ ")[1:]]
+    return [" ".join(each.partition("  #")[0].split()) for each in found]
 
 
 @pytest.fixture
@@ -105,6 +107,21 @@ def test_the_mappings_of_the_documentation_give_entities(
     }
     assert len(held) > 3
     assert landed.held("team_workspace")
+
+
+def test_the_questions_about_figures_have_answers(landed: Desk, reckoning: Reckoning) -> None:
+    asked = commands("figures.md")
+    assert len(asked) == 9
+    assert landed.run("push").code == 0
+    answers = {line: _answer(landed, line) for line in asked}
+    assert {line: done.err for line, done in answers.items() if done.code} == {}
+    cents = {str(day): each for day, each in reckoning.cost(landed.now).items()}
+    by_day = answers[asked[0]].out.splitlines()[1:]
+    shown = [line.split() for line in by_day if "." in line]
+    assert len(shown) == 3
+    for day, amount, usd in shown:
+        due = cents.get(day, Decimal(0))  # a day may have had no cost
+        assert (Decimal(amount), Decimal(usd)) == (due, due / 100)
 
 
 def _answer(desk: Desk, line: str) -> Done:

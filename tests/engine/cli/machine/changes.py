@@ -173,6 +173,6 @@ class People:
     def lose_database(self) -> None:
         for path in self.keeper.folder.glob("claude.duckdb*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.shop.days = None
+        self.shop.days, self.shop.failing = None, False
         self.keeper.ours.books.clear()
         self.keeper.ours.refused.clear()

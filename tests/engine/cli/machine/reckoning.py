@@ -208,7 +208,7 @@ class Reckoning:
         for key, may_be in self.books.items():
             if key in wanted or key in conflicting:
                 continue
-            verdicts = {self._may_go(each, wish) for each in may_be if each}
+            verdicts = {self._may_go(key, each, wish) for each in may_be if each}
             sure &= len(verdicts) <= 1
             if True in verdicts:
                 candidates.add(key)
@@ -232,8 +232,8 @@ class Reckoning:
         elif not found.too_much:
             found.delete = candidates
 
-    def _may_go(self, known: Known, wish: Wish) -> bool:
-        if known.resource == "days":
+    def _may_go(self, key: Key, known: Known, wish: Wish) -> bool:
+        if key[0] == "day":
             return self.shop.days is not None
         return wish.prune or known.resource in self.shop.mapped
 

@@ -131,7 +131,9 @@ class Shop:
     prefixes   what the identifiers of each resource begin with
     threshold  `entityDeletionThreshold`
     lenient    `createMissingRelatedEntities`
-    days       the tokens of each day of the report, as it was when it was fetched; None: never
+    days       the tokens of each day of the report, as it was when it was fetched; None: nothing is
+               known of it
+    failing    whether it could not be fetched the last time
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -140,6 +142,7 @@ class Shop:
     threshold: float = 0.9
     lenient: bool = True
     days: dict[str, int] | None = None
+    failing: bool = False
 
     @classmethod
     def opened(cls) -> Shop:
@@ -178,6 +181,7 @@ class Shop:
         """The whole report is fetched anew."""
         days = (FIRST_FETCHED + timedelta(n) for n in range((now.date() - FIRST_FETCHED).days + 1))
         events = {str(day): organisation.usage_events(day, now) for day in days}
+        self.failing = False
         self.days = {
             day: sum(each.output_tokens for each in used) for day, used in events.items() if used
         }
