@@ -78,15 +78,16 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     return pairs
 
 
-def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+def read_moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """A callback: the moment that is written, in UTC; one that names no zone is in UTC."""
     if value is None:
         return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        message = "write a moment like 2026-11-22T10:00:00Z"
+        message = "write a date or a moment in UTC, like 2026-01-31 or 2026-01-31T06:00:00Z"
         raise click.BadParameter(message, ctx, param) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _log_format(ctx: click.Context, param: click.Parameter, value: Format) -> Format:
@@ -188,7 +189,7 @@ _PROJECT = (
         "--now",
         cls=Option,
         hidden=True,
-        callback=_moment,
+        callback=read_moment,
         help="Take this moment as the present.",
     ),
 )

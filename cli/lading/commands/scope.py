@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lading.commands.options import Option
+from lading.commands.options import Option, read_moment
 
 if TYPE_CHECKING:
     from lading.extract.plan import Scope
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        message = "write a date or a moment in UTC, like 2026-01-31 or 2026-01-31T06:00:00Z"
-        raise click.BadParameter(message, ctx, param) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _span(ctx: click.Context, param: click.Parameter, value: str | timedelta) -> timedelta:
@@ -58,14 +47,14 @@ _OPTIONS = (
         "--start",
         cls=Option,
         metavar="DATE",
-        callback=_moment,
+        callback=read_moment,
         help="Fetch from this day on, also before what the mappings ask for.",
     ),
     click.option(
         "--end",
         cls=Option,
         metavar="DATE",
-        callback=_moment,
+        callback=read_moment,
         help="Fetch up to this day.",
     ),
     click.option(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.engine.cli.machine.reckoning import Rules
 from tests.engine.cli.machine.shop import FIRST_FETCHED, MADE_OF, Row
 
-from lading.sandbox.corrections import Correction
 from lading.sandbox.port_records import PortRefusal
 
 if TYPE_CHECKING:
@@ -121,10 +120,7 @@ class People:
 
     def restate(self, day: int, more: int, gone: int) -> None:
         """The report tells otherwise of a day, or nothing at all."""
-        stand_in = self.keeper.anthropic
-        correction = Correction(more=more, withdrawn=gone)
-        moment = FIRST_FETCHED + timedelta(day)
-        stand_in.organisation = stand_in.organisation.corrected(moment, correction)
+        self.keeper.anthropic.restate(FIRST_FETCHED + timedelta(day), more=more, withdrawn=gone)
 
     def create_missing(self, lenient: bool) -> None:
         self.shop.lenient = lenient
