@@ -1,10 +1,14 @@
-"""The starter project: the files that `lading demo` lays out."""
+"""The starter project: the files that `lading init` and `lading demo` lay out."""
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from string import Template
 
 from lading.errors import UserError
 
@@ -18,8 +22,29 @@ NAMES = (
     "tests/models",
     "tests/mappings",
 )
+# What the shipped mapping can do without: names for ids, marts, and the tests of all that.
+BEYOND_MINIMAL = (
+    "sources/lookups.yml",
+    "models/marts",
+    "models/staging/api_key_records.sql",
+    "models/staging/lookups.yml",
+    "models/staging/organization_records.sql",
+    "models/staging/user_records.sql",
+    "models/staging/workspace_records.sql",
+    "macros/names.sql",
+    "macros/ratios.sql",
+    "macros/snapshots.sql",
+    "macros/usage.sql",
+    "tests",
+)
+# What a project of one's own has besides, by the names in the package's folder: no tool that
+# packs this one must take them for its own.
+SCAFFOLD = {"gitignore": ".gitignore", "env.example": ".env.example", "README.md": "README.md"}
+NAME_IN_PROJECT = re.compile(rb"^name: .*$", re.MULTILINE)
 
 _MOST_SHOWN = 5
+
+Contents = Mapping[PurePosixPath, bytes]
 
 
 def files() -> Iterator[tuple[PurePosixPath, Path]]:
@@ -36,19 +61,64 @@ def files() -> Iterator[tuple[PurePosixPath, Path]]:
                 yield relative, file
 
 
-def lay_out(folder: Path) -> tuple[Path, ...]:
-    """Copies the starter project into `folder`, which is made when missing.
+def new_project(name: str, *, minimal: bool = False) -> Contents:
+    """The files of a new project of that name: the starter's, or the least of them that syncs, and
+    those that a project of one's own has besides."""
+    contents = {
+        relative: source.read_bytes()
+        for relative, source in files()
+        if not (minimal and _is_below(relative, BEYOND_MINIMAL))
+    }
+    settings = PurePosixPath("project.yml")
+    contents[settings] = NAME_IN_PROJECT.sub(f"name: {name}".encode(), contents[settings], count=1)
+    for source, target in SCAFFOLD.items():
+        text = Path(__file__).with_name("scaffold").joinpath(source).read_text("utf-8")
+        contents[PurePosixPath(target)] = Template(text).substitute(name=name).encode()
+    return contents
 
-    Returns the files written, in the order of `files()`. Raises `UserError`, and writes nothing,
-    when a file of that name is there already.
+
+def lay_out(folder: Path, contents: Contents | None = None) -> tuple[Path, ...]:
+    """Puts files into `folder`, which is made when missing; those of the starter unless others are
+    given. All of them or, if anything goes wrong, none.
+
+    Returns the files written, in their order. Raises `UserError`, and writes nothing, when a file
+    of that name is there already.
     """
-    copies = [(source, folder / name) for name, source in files()]
-    _refuse_to_overwrite(folder, [target for _, target in copies])
-    for source, target in copies:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        target.chmod(0o644)
-    return tuple(target for _, target in copies)
+    if contents is None:
+        contents = {name: source.read_bytes() for name, source in files()}
+    targets = [folder / name for name in contents]
+    _refuse_to_overwrite(folder, targets)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    near = folder if folder.is_dir() else folder.parent
+    with tempfile.TemporaryDirectory(prefix=".lading-", dir=near) as beside:
+        for name, content in contents.items():
+            _write(Path(beside) / name, content)
+        _move(Path(beside), folder, contents)
+    return tuple(targets)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o644)
+
+
+def _move(beside: Path, folder: Path, names: Iterable[PurePosixPath]) -> None:
+    """Move the files into their folder; what was moved is taken away again if one can't be."""
+    made: list[Path] = []
+    try:
+        for name in names:
+            target = folder / name
+            for missing in [each for each in reversed(target.parents) if not each.exists()]:
+                missing.mkdir()
+                made.append(missing)
+            shutil.move(beside / name, target)
+            made.append(target)
+    except BaseException:
+        for each in reversed(made):
+            with suppress(OSError):
+                each.rmdir() if each.is_dir() else each.unlink()
+        raise
 
 
 def _root() -> Path:
@@ -63,6 +133,10 @@ def _belongs(name: PurePosixPath) -> bool:
         part == "__pycache__" or part.startswith(".") or ".duckdb" in PurePosixPath(part).suffixes
         for part in name.parts
     )
+
+
+def _is_below(name: PurePosixPath, tops: Iterable[str]) -> bool:
+    return any(name.is_relative_to(top) for top in tops)
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:

@@ -11,6 +11,7 @@ import click
 from lading import __version__
 
 COMMANDS = (
+    "init",
     "sync",
     "extract",
     "build",
@@ -24,6 +25,7 @@ COMMANDS = (
     "ls",
     "compile",
     "debug",
+    "clean",
     "demo",
 )
 

@@ -51,7 +51,7 @@ def command(
     Stand-ins for the Admin API and for Port run on this machine, as strict as the real ones. The
     project is laid out in a folder, synced, and synced again with nothing new. It stays there.
     """
-    from lading.commands.output import say
+    from lading.commands.output import program, say
 
     root = _laid_out(folder)
     # The clock stands still, so that the second sync has nothing new to find.
@@ -66,21 +66,10 @@ def command(
         code = _sync(root, _variables(anthropic, port), port, now)
         say("Look at it:")
         for query in QUERIES:
-            say(f'  {_program()} query -C {root} "{query}"')
+            say(f'  {program()} query -C {root} "{query}"')
         if serve:
             _serve(root, anthropic, port)
     return code
-
-
-def _program() -> str:
-    """How this program is called from here: by its name if that is on the path."""
-    import shutil
-    import sys
-
-    if shutil.which("lading"):
-        return "lading"
-    called = Path(sys.argv[0])
-    return f"{sys.executable} -m lading" if called.name == "__main__.py" else str(called)
 
 
 def _laid_out(folder: str | None) -> Path:
@@ -170,9 +159,11 @@ def _once(root: Path, variables: Mapping[str, str], now: datetime) -> tuple[Sync
 def _serve(root: Path, anthropic: AnthropicStandIn, port: PortStandIn) -> None:
     import threading
 
+    from lading.commands.output import program
+
     anthropic.now = port.now = lambda: datetime.now(UTC)
     click.echo("The stand-ins run until Ctrl-C. To use them by hand, in another shell:")
     for name, value in _variables(anthropic, port).items():
         click.echo(f"  export {name}={value}")
-    click.echo(f"  {_program()} sync -C {root}")
+    click.echo(f"  {program()} sync -C {root}")
     threading.Event().wait()

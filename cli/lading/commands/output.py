@@ -201,3 +201,14 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: `1 entity`, `1,204 entities`."""
     word = noun if number == 1 else plural or f"{noun}s"
     return f"{number:,} {word}"
+
+
+def program() -> str:
+    """How this program is called from here: by its name if that is on the path."""
+    import shutil
+    import sys
+
+    if shutil.which("lading"):
+        return "lading"
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m lading" if called.name == "__main__.py" else str(called)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from lading.pipeline.context import Context
     from lading.pipeline.needs import Need
+    from lading.project.model import Project
     from lading.warehouse.database import Database
 
 
@@ -58,11 +59,22 @@ def open_database(options: dict[str, Any]) -> Database:
     Raises:
         UserError: findings about project.yml and the target.
     """
+    from lading.warehouse.database import Database
+
+    target = open_settings(options).target
+    return Database(target.database, target.storage_version, target.threads, options["wait"])
+
+
+def open_settings(options: dict[str, Any]) -> Project:
+    """The project that the options name, of whose files only project.yml has to be right.
+
+    Raises:
+        UserError: findings about project.yml and the target.
+    """
     from lading.commands.options import project_folder
     from lading.errors import UserError
     from lading.project.environment import read_environment
     from lading.project.load import FILE, load_project
-    from lading.warehouse.database import Database
 
     root = project_folder(click.get_current_context())
     project, problems = load_project(
@@ -71,5 +83,4 @@ def open_database(options: dict[str, Any]) -> Database:
     ours = [each for each in problems if each.place and each.place.file in {FILE, "--target"}]
     if project is None or ours:
         raise UserError(problems=ours)
-    target = project.target
-    return Database(target.database, target.storage_version, target.threads, options["wait"])
+    return project

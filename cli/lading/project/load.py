@@ -29,6 +29,14 @@ from lading.project.model import (
 
 FILE = "project.yml"
 YAML = frozenset({".yml", ".yaml"})
+# The keys that name the folders of a project's files, and what they say if they are left out.
+FOLDERS = {
+    "model-paths": "models",
+    "source-paths": "sources",
+    "mapping-paths": "mappings",
+    "macro-paths": "macros",
+    "test-paths": "tests",
+}
 # A secret is named, never written: one variable, without a default.
 SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\)\s*\}\}\s*$")
 # What a database's file is called up to its first dot is its catalog's name in DuckDB; one of
@@ -96,6 +104,7 @@ def load_project(
         unit_tests=files.unit_tests,
         mapping_tests=files.mapping_tests,
         kinds=kinds,
+        folders={key: tuple(_folders(settings, key)) for key in FOLDERS},
         unread=frozenset(files.broken),
     )
     return project, tuple(found)
@@ -110,17 +119,17 @@ class _Files:
         self.broken: Counter[str] = Counter()
         self._reader = reader
         self._root = reader.root
-        models = _folders(settings, "model-paths", "models")
-        mappings = _folders(settings, "mapping-paths", "mappings")
-        self.sources = self._documents(_folders(settings, "source-paths", "sources"), "sources")
+        models = _folders(settings, "model-paths")
+        mappings = _folders(settings, "mapping-paths")
+        self.sources = self._documents(_folders(settings, "source-paths"), "sources")
         self.properties = self._documents(models, "properties")
         self.models = self._texts(models)
-        self.macros = self._texts(_folders(settings, "macro-paths", "macros"))
+        self.macros = self._texts(_folders(settings, "macro-paths"))
         self.mappings = self._documents(mappings, "mapping", without="blueprints")
         self.blueprints = self._documents(
             [f"{folder}/blueprints" for folder in mappings], "blueprint", suffixes=YAML | {".json"}
         )
-        tests = _folders(settings, "test-paths", "tests")
+        tests = _folders(settings, "test-paths")
         self.data_tests = self._texts([f"{folder}/data" for folder in tests])
         self.unit_tests = self._documents([f"{folder}/models" for folder in tests], "unit_tests")
         self.mapping_tests = self._documents(
@@ -206,9 +215,9 @@ def _relative(root: Path, path: Path) -> str:
     return (path.relative_to(root) if inside else path).as_posix()
 
 
-def _folders(settings: Mapping[str, Any], key: str, default: str) -> list[str]:
+def _folders(settings: Mapping[str, Any], key: str) -> list[str]:
     """The folders that project.yml names, as far as what it says makes sense."""
-    named = settings.get(key, [default])
+    named = settings.get(key, [FOLDERS[key]])
     return [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
 
 

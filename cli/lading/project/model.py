@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,6 +191,8 @@ class Project:
     unit_tests: tuple[Document, ...]
     mapping_tests: tuple[Document, ...]
     kinds: Mapping[str, Kind]
+    # The folders of the project's files, relative to the root, by the key that names them.
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # By their schema, the files of which some can't be used: what those declare is not known.
     unread: frozenset[str] = frozenset()
 
