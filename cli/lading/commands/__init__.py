@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ COMMANDS = (
     "compile",
     "debug",
     "clean",
+    "completion",
     "demo",
 )
 
@@ -76,6 +78,11 @@ def lading(project_dir: str | None) -> None:
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line; gives the exit code. No traceback gets out of it."""
+    if (asked := os.environ.get("_LADING_COMPLETE", "")).endswith("_complete"):
+        from lading.commands.completing import answer
+
+        click.echo(answer(asked))
+        return 0
     try:
         done = lading.main(args=list(arguments), prog_name="lading", standalone_mode=False)
         return done if isinstance(done, int) else 0

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from lading.commands import completing
 from lading.commands.choice import choice_options, read_choice
 from lading.commands.options import Option, project_options
 
 
 @click.command("build", short_help="Make what is stale of the models, and test it.")
-@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completing.nodes)
 @click.option("-n", "--dry-run", cls=Option, is_flag=True, help="Print what would be made and why.")
 @click.option("--question", cls=Option, is_flag=True, help="Only ask: 0 up to date, 1 stale.")
 @click.option("-B", "--always-make", cls=Option, is_flag=True, help="Make what is up to date, too.")

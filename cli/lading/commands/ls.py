@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from lading.commands import completing
 from lading.commands.choice import choice_options, read_choice
 from lading.commands.options import Option, project_options
 
 
 @click.command("ls", short_help="List the nodes of the graph.")
-@click.argument("nodes", metavar="[NODES]...", nargs=-1)
+@click.argument("nodes", metavar="[NODES]...", nargs=-1, shell_complete=completing.nodes)
 @click.option(
     "-o",
     "--output",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lading.commands import completing
 from lading.commands.options import Option, project_options
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MOST_COMPARED = 5000
 
 
 @click.command("map", short_help="Try a mapping out, on rows or on JSON of your own.")
-@click.argument("resources", metavar="[RESOURCE]...", nargs=-1)
+@click.argument("resources", metavar="[RESOURCE]...", nargs=-1, shell_complete=completing.resources)
 @click.option("--records", cls=Option, metavar="FILE", help="JSON to map instead; - is stdin.")
 @click.option("--mapping", cls=Option, metavar="FILE", help="A mapping file; - is stdin.")
 @click.option(

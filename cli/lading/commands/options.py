@@ -11,6 +11,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from lading.log import Format, Level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -35,6 +37,13 @@ class Option(click.Option):
         from lading.project.environment import read_dotenv
 
         return read_dotenv(project_folder(ctx)).get(str(self.envvar)) or None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """What a shell may complete the value with."""
+        from lading.commands.completing import by_metavar
+
+        found = by_metavar(self, ctx, incomplete)
+        return super().shell_complete(ctx, incomplete) if found is None else found
 
 
 def project_folder(ctx: click.Context) -> Path:

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from lading.commands import completing
 from lading.commands.options import project_options
 from lading.commands.wishes import read_wish, saved_options, wish_options
 
 
 @click.command("push", short_help="Send Port what changed.")
-@click.argument("file", metavar="[FILE]", required=False)
+@click.argument("file", metavar="[FILE]", required=False, shell_complete=completing.a_file)
 @saved_options
 @wish_options
 @project_options

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from lading.commands import completing
 from lading.commands.options import Option, project_options
 from lading.commands.rows import output_option, print_rows
 
 
 @click.command("show", short_help="Show the first rows of a model or a query.")
-@click.argument("node", required=False)
+@click.argument("node", required=False, shell_complete=completing.nodes)
 @click.option("--inline", cls=Option, metavar="SQL", help="A query, with ref() and source().")
 @click.option("--limit", cls=Option, type=click.IntRange(0), default=10, help="How many rows [10].")
 @output_option

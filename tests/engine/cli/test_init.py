@@ -47,7 +47,7 @@ def test_without_an_argument_it_asks_nothing_and_says_what_comes_next(
     }
     assert yaml.safe_load(made["project.yml"])["name"] == "claude_usage"
     shown = done.out.partition("Next:\n")[2].splitlines()
-    assert shown[0].split("#")[0].split() == "cd claude-usage && cp .env.example .env".split()
+    assert shown[0].split("#")[0].strip() == "cd claude-usage && cp .env.example .env"
     assert [line.split("#")[0].split()[-1] for line in shown[1:]] == ["debug", "sync"]
     # Nothing of the way there is left beside it.
     assert [each.name for each in empty.iterdir()] == ["claude-usage"]
