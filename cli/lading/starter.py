@@ -37,6 +37,7 @@ BEYOND_MINIMAL = (
     "macros/usage.sql",
     "tests",
 )
+MAPPINGS = ("mappings", "tests/mappings")
 # What a project of one's own has besides, by the names in the package's folder: no tool that
 # packs this one must take them for its own.
 SCAFFOLD = {"gitignore": ".gitignore", "env.example": ".env.example", "README.md": "README.md"}
@@ -61,13 +62,14 @@ def files() -> Iterator[tuple[PurePosixPath, Path]]:
                 yield relative, file
 
 
-def new_project(name: str, *, minimal: bool = False) -> Contents:
-    """The files of a new project of that name: the starter's, or the least of them that syncs, and
-    those that a project of one's own has besides."""
+def new_project(name: str, *, minimal: bool = False, mappings: bool = True) -> Contents:
+    """The files of a new project of that name: the starter's, or the least of them that syncs, with
+    or without its mappings, and those that a project of one's own has besides."""
+    left_out = (*(BEYOND_MINIMAL if minimal else ()), *(() if mappings else MAPPINGS))
     contents = {
         relative: source.read_bytes()
         for relative, source in files()
-        if not (minimal and _is_below(relative, BEYOND_MINIMAL))
+        if not _is_below(relative, left_out)
     }
     settings = PurePosixPath("project.yml")
     contents[settings] = NAME_IN_PROJECT.sub(f"name: {name}".encode(), contents[settings], count=1)
@@ -77,9 +79,11 @@ def new_project(name: str, *, minimal: bool = False) -> Contents:
     return contents
 
 
-def lay_out(folder: Path, contents: Contents | None = None) -> tuple[Path, ...]:
+def lay_out(
+    folder: Path, contents: Contents | None = None, what: str = "the starter project"
+) -> tuple[Path, ...]:
     """Puts files into `folder`, which is made when missing; those of the starter unless others are
-    given. All of them or, if anything goes wrong, none.
+    given. All of them or, if anything goes wrong, none. `what` is what an error calls them.
 
     Returns the files written, in their order. Raises `UserError`, and writes nothing, when a file
     of that name is there already.
@@ -87,7 +91,7 @@ def lay_out(folder: Path, contents: Contents | None = None) -> tuple[Path, ...]:
     if contents is None:
         contents = {name: source.read_bytes() for name, source in files()}
     targets = [folder / name for name in contents]
-    _refuse_to_overwrite(folder, targets)
+    _refuse_to_overwrite(folder, targets, what)
     folder.parent.mkdir(parents=True, exist_ok=True)
     near = folder if folder.is_dir() else folder.parent
     with tempfile.TemporaryDirectory(prefix=".lading-", dir=near) as beside:
@@ -139,14 +143,14 @@ def _is_below(name: PurePosixPath, tops: Iterable[str]) -> bool:
     return any(name.is_relative_to(top) for top in tops)
 
 
-def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
+def _refuse_to_overwrite(folder: Path, targets: list[Path], what: str) -> None:
     taken = list(dict.fromkeys(filter(None, (_in_the_way(folder, each) for each in targets))))
     if not taken:
         return
     shown = ", ".join(str(each) for each in taken[:_MOST_SHOWN])
     more = f" and {len(taken) - _MOST_SHOWN} more" if len(taken) > _MOST_SHOWN else ""
     raise UserError(
-        f"the starter project would overwrite {shown}{more}",
+        f"{what} would overwrite {shown}{more}",
         hint="name a new or empty folder, or move these files away",
     )
 

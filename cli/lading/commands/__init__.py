@@ -26,6 +26,7 @@ COMMANDS = (
     "ls",
     "compile",
     "debug",
+    "import",
     "clean",
     "completion",
     "demo",

@@ -31,8 +31,13 @@ def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 @click.option(
     "--minimal", cls=Option, is_flag=True, help="The least that syncs: no marts, no tests."
 )
+@click.option(
+    "--no-mappings", cls=Option, is_flag=True, help="Leave mappings/ to you, or to `lading import`."
+)
 @logging_options
-def command(folder: str, name: str | None, minimal: bool, **options: Any) -> None:
+def command(
+    folder: str, name: str | None, minimal: bool, no_mappings: bool, **options: Any
+) -> None:
     """Lay out a project in DIR [claude-usage] that syncs as soon as four variables are set.
 
     Its files are yours from then on. Nothing that is there is overwritten: if a file of that name
@@ -44,7 +49,8 @@ def command(folder: str, name: str | None, minimal: bool, **options: Any) -> Non
 
     root = project_folder(click.get_current_context()) / folder
     name = name or _name_of(root)
-    written = lay_out(root, new_project(name, minimal=minimal))
+    contents = new_project(name, minimal=minimal, mappings=not no_mappings)
+    written = lay_out(root, contents)
     say(f"A project called {name} is in {root}: {count(len(written), 'file')}.")
     say()
     say("Next:")

@@ -147,6 +147,8 @@ class Integrations:
         match (request.method, *map(unquote, request.path.strip("/").split("/"))):
             case ("POST", "v1", "integration"):
                 return self._create(_body(request, INTEGRATION, optional=INTEGRATION.keys()))
+            case ("GET", "v1", "integration"):
+                return 200, {"ok": True, "integrations": list(self.held.values())}
             case (_, "v1", "integration", name, *below):
                 return self._of_one(request, self._one(name), below)
             case ("POST", "ingest", "logs", name):

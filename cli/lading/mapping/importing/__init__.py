@@ -1,0 +1,1 @@
+"""Mappings of Port's own integrations, taken over as mappings of a project."""
