@@ -36,9 +36,18 @@ SHOWN = 10
 @click.option(
     "--exit-code", cls=Option, is_flag=True, help="Exit with 1 if there is anything to do."
 )
+@click.option(
+    "--of",
+    cls=Option,
+    metavar="ID",
+    help="Compare with the entities of another integration in Port, of any type, as if they were "
+    "this one's.",
+)
 @wish_options
 @project_options
-def command(output: str, limit: int, out: str | None, exit_code: bool, **options: Any) -> int:
+def command(
+    output: str, limit: int, out: str | None, exit_code: bool, of: str | None, **options: Any
+) -> int:
     """Show what a push would create, change and delete, key by key; nothing is sent.
 
     Builds the models and runs the mappings on what has landed, and compares with what was pushed,
@@ -51,8 +60,18 @@ def command(output: str, limit: int, out: str | None, exit_code: bool, **options
     from lading.pipeline.context import working
     from lading.pipeline.sync import plan_landed
 
+    if of is not None:
+        if out is not None:
+            raise click.UsageError(
+                "a plan that is compared with another integration can't be saved"
+            )
+        options["against"] = "port"
     wish = read_wish(options)
-    context = open_project(options, needs=("destination",))
+    context = open_project(options, needs=("destination",) if of is None else ("port",))
+    if of is not None:
+        from lading.pipeline.comparing import in_place_of
+
+        context = in_place_of(context, of)
     with reporting(context, "plan"), bars() as shown, working(context, "plan") as work:
         planned = plan_landed(work, shown, wish)
         work.says_no = exit_code and planned.plan.to_do > 0

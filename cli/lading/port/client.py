@@ -38,6 +38,7 @@ from lading.port.answers import (
 from lading.port.batches import as_body
 from lading.port.destinations import destination, integration_name
 from lading.port.tokens import TokenKeeper
+from lading.project.model import TYPE
 from lading.secrets import register
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ T = TypeVar("T")
 
 # Port keeps the User-Agent as an entity's `$datasource` and knows the owner by its beginning
 # and end alone, so that ownership survives a new version in the middle.
-OWNER_PREFIX = "port-ocean/lading/"
+OWNER_PREFIX = "port-ocean/{type}/"
 OWNER_SUFFIX = "/{integration}/exporter"
 SEARCH_PAGE = 1000
 DATASOURCE_PAGE = 5000
@@ -104,8 +105,9 @@ class PortClient:
             "clientId": connection.value("client_id"),
             "clientSecret": connection.value("client_secret"),
         }
+        self._owner_prefix = OWNER_PREFIX.format(type=connection.owner)
         self._owner_suffix = OWNER_SUFFIX.format(integration=self.integration)
-        agent = f"{OWNER_PREFIX}{__version__}{self._owner_suffix}"
+        agent = f"{OWNER_PREFIX.format(type=TYPE)}{__version__}{self._owner_suffix}"
         self._session = Session(
             base_url=connection.value("base_url"),
             headers={
@@ -264,7 +266,7 @@ class PortClient:
         path = f"/v1/blueprints/{quote(blueprint, safe='')}/entities/search"
         rules = [
             {"property": "$datasource", "operator": "contains", "value": part}
-            for part in (OWNER_PREFIX, self._owner_suffix)
+            for part in (self._owner_prefix, self._owner_suffix)
         ]
         asked = {"query": {"combinator": "and", "rules": rules}, "limit": SEARCH_PAGE}
         try:
@@ -280,7 +282,7 @@ class PortClient:
             NotFoundError: Port has it no more.
         """
         asked = {
-            "datasource_prefix": OWNER_PREFIX,
+            "datasource_prefix": self._owner_prefix,
             "datasource_suffix": self._owner_suffix,
             "limit": DATASOURCE_PAGE,
         }

@@ -17,12 +17,11 @@ from lading.errors import NotFoundError, RefusedError
 from lading.http import Reply, RetryPolicy, is_loopback
 from lading.port.answers import as_object
 from lading.port.client import PortClient
+from lading.project.model import TYPE
 
 if TYPE_CHECKING:
     from lading.project.model import Connection
 
-# As in the User-Agent, by which Port knows whose the entities are.
-TYPE = "lading"
 BRIEF = RetryPolicy(tries=1, seconds=5.0)
 TIMEOUT_SECONDS = 5.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lading import __version__
-from lading.port.integration import TYPE
+from lading.project.model import TYPE
 
 SyncState = Literal["pending", "syncing", "completed", "failed", "aborted"]
 Document = Mapping[str, Any]

@@ -17,6 +17,9 @@ from lading.secrets import register
 
 ConnectionType = Literal["anthropic", "port"]
 
+# The type of this tool's integrations in Port; as in the User-Agent, by which Port knows whose the
+# entities are.
+TYPE = "lading"
 # What a connection of each type must be told, and what it falls back on.
 SETTINGS: Mapping[ConnectionType, Mapping[str, str | None]] = {
     "anthropic": {
@@ -52,7 +55,10 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A server and the key to it. Values are worked out when they are asked for, so that a
-    command which does not need a key does not ask for its variable."""
+    command which does not need a key does not ask for its variable.
+
+    `owner` is the type of the integration whose entities in Port are read as this one's.
+    """
 
     name: str
     type: ConnectionType
@@ -61,6 +67,7 @@ class Connection:
     environment: Environment
     concurrency: int
     retry: RetryPolicy
+    owner: str = TYPE
 
     def value(self, setting: str) -> str:
         """A setting's value; a secret's is registered for masking before it is given away.
