@@ -53,11 +53,11 @@ def files() -> Iterator[tuple[PurePosixPath, Path]]:
 
     Sorted by name within each of `NAMES`. Hidden files, databases and what tools make are left out.
     """
-    root = _root()
+    here = root()
     for name in NAMES:
-        top = root / name
+        top = here / name
         for file in [top] if top.is_file() else sorted(top.rglob("*")):
-            relative = PurePosixPath(file.relative_to(root))
+            relative = PurePosixPath(file.relative_to(here))
             if file.is_file() and _belongs(relative):
                 yield relative, file
 
@@ -125,7 +125,7 @@ def _move(beside: Path, folder: Path, names: Iterable[PurePosixPath]) -> None:
         raise
 
 
-def _root() -> Path:
+def root() -> Path:
     """The installed package's own copy; in a source checkout, the top of the repository."""
     package = Path(__file__).resolve().parent
     installed = package / "starter"

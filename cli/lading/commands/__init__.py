@@ -82,7 +82,7 @@ def invoke(arguments: Sequence[str]) -> int:
     if (asked := os.environ.get("_LADING_COMPLETE", "")).endswith("_complete"):
         from lading.commands.completing import answer
 
-        click.echo(answer(asked))
+        click.echo(answer(lading, asked))
         return 0
     try:
         done = lading.main(args=list(arguments), prog_name="lading", standalone_mode=False)

@@ -84,23 +84,19 @@ class Bash(BashComplete):
 add_completion_class(Bash)
 
 
-def script(shell: str) -> str:
-    """What a shell has to run to complete this program's command lines."""
-    from lading.commands import lading
-
+def script(program: click.Command, shell: str) -> str:
+    """What a shell has to run to complete a program's command lines."""
     made = get_completion_class(shell)
     assert made is not None
-    return made(lading, {}, PROGRAM, VARIABLE).source()
+    return made(program, {}, PROGRAM, VARIABLE).source()
 
 
-def answer(asked: str) -> str:
+def answer(program: click.Command, asked: str) -> str:
     """What a shell is told; nothing where there is nothing to say, for whatever reason."""
-    from lading.commands import lading
-
     made = get_completion_class(asked.removesuffix("_complete"))
     try:
         with redirect_stderr(StringIO()):
-            return "" if made is None else made(lading, {}, PROGRAM, VARIABLE).complete()
+            return "" if made is None else made(program, {}, PROGRAM, VARIABLE).complete()
     except (Exception, SystemExit):  # noqa: BLE001 - whoever presses a key does not wait for a reason
         return ""
 

@@ -21,4 +21,5 @@ To switch it on for good:
 @click.command("completion", help=HELP, short_help="Print what a shell needs to complete names.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    click.echo(script(shell), nl=False)
+    program = click.get_current_context().find_root().command
+    click.echo(script(program, shell), nl=False)

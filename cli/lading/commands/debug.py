@@ -2,149 +2,140 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading import __version__
-from lading.commands.options import project_options
-from lading.errors import LadingError, ServerError
+from lading.commands.options import Option, project_options
 
 if TYPE_CHECKING:
-    from lading.http import Session
-    from lading.pipeline.context import Context
-    from lading.project.model import Connection
+    from pathlib import Path
 
-NO_ANSWER = "check base_url in project.yml, and the network: HTTPS_PROXY, firewall, DNS"
+    from lading.pipeline.diagnosis import Finding
+    from lading.project.model import Project
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: how it is, and what to do if it is not well."""
-
-    name: str
-    ok: bool
-    said: str
-    hint: str | None = None
+LABELS = {"ok": ("OK   ", "green"), "warn": ("WARN ", "yellow"), "error": ("ERROR", "red")}
 
 
-@click.command("debug", short_help="Check files, keys, rights and Port.")
+@click.command("debug", short_help="Check files, keys, rights, clock and Port.")
+@click.option(
+    "-o",
+    "--output",
+    cls=Option,
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How it is printed [text].",
+)
 @project_options
-def command(**options: Any) -> int:
-    """Check the files, the database, the key's rights, and Port; each line is OK or what to do.
+def command(output: str, **options: Any) -> int:
+    """Check the files, the database, each key and its rights, the clock, and Port; each line is OK
+    or what to do. What is missing keeps nothing else from being looked at.
 
-    Makes a handful of small requests and writes nothing.
+    Makes a handful of small requests and writes nothing. The exit code is 2 if the files are wrong,
+    1 if anything else is.
     """
+    from lading.pipeline.diagnosis import exit_code
+
+    found: list[Finding] = []
+    for finding in _findings(options):
+        # Answers take a while: whoever watches sees each line when it is known.
+        if output == "text":
+            _show(finding, found)
+        found.append(finding)
+    if output == "json":
+        _print_json(found)
+    return exit_code(found)
+
+
+def _show(finding: Finding, before: list[Finding]) -> None:
     from lading.commands.output import say
-    from lading.commands.project import open_project
 
-    say(f"lading {__version__}, Python {platform.python_version()}, {_library('duckdb')}")
-    context = open_project(options, writes=False)
-    project = context.project
-    say(f"project {project.name} in {project.root.resolve()}, target {project.target.name}")
-    well = True
-    for finding in _findings(context):
-        well &= finding.ok
-        label = click.style("OK   ", fg="green") if finding.ok else click.style("ERROR", fg="red")
-        say(f"  {label}  {finding.name}: {finding.said}")
-        if finding.hint and not finding.ok:
-            say(f"         {finding.hint}")
-    return 0 if well else 1
+    label, colour = LABELS[finding.state]
+    say(f"{click.style(label, fg=colour)}  {finding.name}: {finding.said}")
+    if finding.hint and finding.state != "ok" and not _was_just_said(finding, before):
+        say(f"       {finding.hint}")
 
 
-def _findings(context: Context) -> Iterator[Finding]:
-    from lading.commands.output import count
-    from lading.http import RetryPolicy
-    from lading.pipeline.needs import unfit
-
-    # Whoever looks for a fault wants to hear of it now.
-    once_more = RetryPolicy(tries=2, seconds=30, first_wait=0.5, longest_wait=2)
-    counted = (
-        count(len(context.graph.models), "model"),
-        count(len(context.mappings), "mapping file"),
-        count(len(context.resources), "resource"),
-    )
-    yield Finding("files", True, ", ".join(counted))
-    yield _tried("database", lambda: _database(context))
-    for connection in context.project.connections.values():
-        problems = connection.problems()
-        for problem in problems:
-            yield Finding(connection.name, False, problem.message, problem.hint)
-        if problems:
-            continue
-        impatient = replace(connection, retry=once_more)
-        if connection.type == "anthropic":
-            yield from _anthropic(context, impatient)
-        else:
-            yield _tried(connection.name, partial(_port, context, impatient))
-    if len(context.project.connections_of("port")) != 1:
-        for problem in unfit(context.project, "port"):
-            yield Finding("port", False, problem.message, problem.hint)
+def _was_just_said(finding: Finding, before: list[Finding]) -> bool:
+    """Whether the line before, about the same server, has the same to do."""
+    if not before or before[-1].hint != finding.hint:
+        return False
+    return before[-1].name.split()[0] == finding.name.split()[0]
 
 
-def _tried(name: str, look: Callable[[], str]) -> Finding:
+def _print_json(found: list[Finding]) -> None:
+    import json
+    from dataclasses import asdict
+
+    from lading.commands.output import say
+
+    well = all(each.state != "error" for each in found)
+    say(json.dumps({"well": well, "findings": [asdict(each) for each in found]}, indent=1))
+
+
+def _findings(options: dict[str, Any]) -> Iterator[Finding]:
+    from lading.extract.streams import read_streams
+    from lading.pipeline import diagnosis
+
+    yield diagnosis.of_program()
+    project = yield from _files(options)
+    if project is not None:
+        now = options["now"] or datetime.now(UTC)
+        yield from diagnosis.of_connections(project, read_streams(project), now)
+
+
+def _files(options: dict[str, Any]) -> Generator[Finding, None, Project | None]:
+    """What is said of the files; gives the project, as far as they tell what it is."""
+    from lading.commands.options import project_folder
+    from lading.errors import UserError
+    from lading.pipeline import diagnosis
+    from lading.pipeline.context import open_context
+
+    root = project_folder(click.get_current_context())
     try:
-        return Finding(name, True, look())
-    except ServerError as error:
-        number = f" [{error.request_id}]" if error.request_id else ""
-        # Without a status there was no answer at all.
-        hint = error.hint or (NO_ANSWER if error.status is None else None)
-        return Finding(name, False, f"{error.message}{number}", hint)
-    except LadingError as error:
-        return Finding(name, False, error.message, error.hint)
+        context = open_context(
+            root,
+            target=options["target"],
+            variables={**options["vars_"], **options["var"]},
+            now=options["now"] or datetime.now(UTC),
+            writes=False,
+        )
+    except UserError as error:
+        yield from (diagnosis.of_problem("files", each) for each in error.problems)
+        return (yield from _half_a_project(root, options))
+    click.get_current_context().call_on_close(context.jq.close)
+    yield from diagnosis.of_files(context)
+    yield diagnosis.of_project(context.project)
+    yield from diagnosis.of_database(context.project, options["wait"])
+    return context.project
 
 
-def _database(context: Context) -> str:
-    path = context.database.path
-    if not path.exists():
-        return f"{path.name} is not there yet; the first sync makes it"
-    with context.database.reading() as connection:
-        runs = connection.execute(
-            "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'lading'"
-        ).fetchall()[0][0]
-    kind = "" if runs else ", but lading has not written to it"
-    return f"{path.name}, {path.stat().st_size / 1_048_576:,.1f} MiB{kind}"
+def _half_a_project(
+    root: Path, options: dict[str, Any]
+) -> Generator[Finding, None, Project | None]:
+    """A project some of whose files are wrong; without any, the settings of a new one."""
+    from lading import starter
+    from lading.errors import UserError
+    from lading.pipeline import diagnosis
+    from lading.project.environment import read_environment
+    from lading.project.load import FILE, load_project
 
-
-def _anthropic(context: Context, connection: Connection) -> Iterator[Finding]:
-    from lading.extract.anthropic import open_session
-    from lading.extract.probe import may_read, organisation
-
-    session: Session = open_session(connection)
+    is_there = (root / FILE).is_file()
+    if not is_there:
+        said = "what follows is by the settings of a new project"
+        yield diagnosis.Finding("files", "warn", said, "`lading init` lays one out")
     try:
-        first = _tried(connection.name, lambda: f"organisation {organisation(session)}")
-        yield first
-        if first.hint == NO_ANSWER:
-            return
-        for stream in context.streams:
-            if stream.connection == connection.name:
-                name = f"{connection.name} {stream.name}"
-                yield _tried(name, partial(may_read, session, stream, context.now))
-    finally:
-        session.close()
-
-
-def _port(context: Context, connection: Connection) -> str:
-    from lading.port.blueprint_files import read_blueprints
-    from lading.port.client import PortClient
-
-    with PortClient(connection) as client:
-        client.check()
-        declared = read_blueprints(context.project.blueprints)
-        there = [name for name in declared if client.blueprint(name) is not None]
-    missing = len(declared) - len(there)
-    return (
-        f"{connection.value('base_url')}, integration {connection.value('integration')}; "
-        f"{len(there)} of {len(declared)} blueprints are there"
-        + (", the others are made by the first push" if missing else "")
+        environment = read_environment(root)
+    except UserError:  # told already
+        return None
+    project, _ = load_project(
+        root if is_there else starter.root(),
+        environment=environment,
+        target=options["target"] if is_there else None,
     )
-
-
-def _library(name: str) -> str:
-    from importlib.metadata import version
-
-    return f"{name} {version(name)}"
+    if project is not None and is_there:
+        yield diagnosis.of_project(project)
+        yield from diagnosis.of_database(project, options["wait"])
+    return project

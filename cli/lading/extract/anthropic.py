@@ -24,7 +24,7 @@ from lading.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from lading.http import Reply, Session, seconds_to_wait
+from lading.http import Classify, Reply, Session, seconds_to_wait
 from lading.limiter import Limiter
 from lading.secrets import redact
 
@@ -41,6 +41,12 @@ HINTS = {
     404: f"check base_url; a key without the right scope may see this too: {ADMIN_KEY}",
     402: "the organisation's billing has to be put right in the Console",
 }
+# How keys of each kind begin; which kind one is can't be asked for.
+KEYS = {
+    "sk-ant-admin": "an Admin API key",
+    "sk-ant-api": "the key of a workspace",
+    "sk-ant-oat": "a token of Claude Code",
+}
 REFUSALS: dict[int, type[RefusedError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
@@ -50,8 +56,8 @@ REFUSALS: dict[int, type[RefusedError]] = {
 TOO_DENSE = ("too large", "too dense", "too many results", "reduce limit", "reduce the limit")
 
 
-def open_session(connection: Connection) -> Session:
-    """A session with the connection's key.
+def open_session(connection: Connection, classifier: Classify | None = None) -> Session:
+    """A session with the connection's key; `classifier` stands in for `classify`.
 
     Raises:
         UserError: the key's variable is not set.
@@ -64,10 +70,15 @@ def open_session(connection: Connection) -> Session:
             "user-agent": f"lading/{__version__} (Claude usage into Port)",
             "accept": "application/json",
         },
-        classify=classify,
+        classify=classifier or classify,
         limiter=Limiter(connection.concurrency),
         retry=connection.retry,
     )
+
+
+def kind_of_key(key: str) -> str | None:
+    """What a key is by how it begins; None if it does not begin like any that is known."""
+    return next((kind for begun, kind in KEYS.items() if key.startswith(begun)), None)
 
 
 def classify(reply: Reply) -> ServerError | None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -218,7 +219,8 @@ class _Connection(BaseHTTPRequestHandler):
     def _send(self, response: Response, half: bool = False) -> None:
         """Head and body in one write: two would wait for the client's delayed ACK."""
         head = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Error')}"]
-        head += [f"{name}: {value}" for name, value in response.headers.items()]
+        headers = {"date": formatdate(usegmt=True), **response.headers}
+        head += [f"{name}: {value}" for name, value in headers.items()]
         head += [f"content-length: {len(response.body)}", "", ""]
         body = b"" if self.command == "HEAD" else response.body
         if half:
