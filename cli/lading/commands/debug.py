@@ -78,12 +78,13 @@ def _print_json(found: list[Finding]) -> None:
 def _findings(options: dict[str, Any]) -> Iterator[Finding]:
     from lading.extract.streams import read_streams
     from lading.pipeline import diagnosis
+    from lading.pipeline.diagnosis_servers import of_connections
 
     yield diagnosis.of_program()
     project = yield from _files(options)
     if project is not None:
         now = options["now"] or datetime.now(UTC)
-        yield from diagnosis.of_connections(project, read_streams(project), now)
+        yield from of_connections(project, read_streams(project), now)
 
 
 def _files(options: dict[str, Any]) -> Generator[Finding, None, Project | None]:

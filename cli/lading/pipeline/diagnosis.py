@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lading import __version__
 from lading.errors import DatabaseBusyError, LadingError, Problem, ServerError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from lading.extract.streams import Stream
     from lading.pipeline.context import Context
     from lading.project.model import Project
     from lading.warehouse.database import Database
@@ -122,28 +119,6 @@ def _database(database: Database) -> str:
     kind = "" if tables else ", but lading has not written to it"
     size = path.stat().st_size / 1_048_576
     return f"{path.name}, {size:,.1f} MiB, storage version {version}{kind}"
-
-
-def of_connections(project: Project, streams: Sequence[Stream], now: datetime) -> Iterator[Finding]:
-    """Each server: whether it answers, what the key is and may do, and what its clock says."""
-    from lading.http import RetryPolicy
-    from lading.pipeline.diagnosis_servers import Clock, of_anthropic, of_port
-    from lading.pipeline.needs import unfit
-
-    once_more = RetryPolicy(tries=2, seconds=30, first_wait=0.5, longest_wait=2)
-    clock = Clock()
-    for connection in project.connections.values():
-        if problems := connection.problems():
-            yield from (of_problem(connection.name, each) for each in problems)
-            continue
-        impatient = replace(connection, retry=once_more)
-        if connection.type == "anthropic":
-            yield from of_anthropic(streams, now, impatient, clock)
-        else:
-            yield from of_port(project, impatient, clock)
-    if len(project.connections_of("port")) != 1:
-        yield from (of_problem("port", each) for each in unfit(project, "port"))
-    yield clock.finding()
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -15,7 +15,7 @@ from lading.errors import (
     ServerError,
     UnauthorizedError,
 )
-from lading.pipeline.diagnosis import Finding, of_error, tried
+from lading.pipeline.diagnosis import Finding, of_error, of_problem, tried
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,6 +69,27 @@ def _span(seconds: float) -> str:
     from lading.project.spans import span_text
 
     return f"{seconds:.0f} s" if seconds < 60 else span_text(timedelta(seconds=seconds))
+
+
+def of_connections(project: Project, streams: Sequence[Stream], now: datetime) -> Iterator[Finding]:
+    """Each server: whether it answers, what the key is and may do, and what its clock says."""
+    from lading.http import RetryPolicy
+    from lading.pipeline.needs import unfit
+
+    once_more = RetryPolicy(tries=2, seconds=30, first_wait=0.5, longest_wait=2)
+    clock = Clock()
+    for connection in project.connections.values():
+        if problems := connection.problems():
+            yield from (of_problem(connection.name, each) for each in problems)
+            continue
+        impatient = replace(connection, retry=once_more)
+        if connection.type == "anthropic":
+            yield from of_anthropic(streams, now, impatient, clock)
+        else:
+            yield from of_port(project, impatient, clock)
+    if len(project.connections_of("port")) != 1:
+        yield from (of_problem("port", each) for each in unfit(project, "port"))
+    yield clock.finding()
 
 
 def of_anthropic(
