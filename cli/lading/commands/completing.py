@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stderr
+from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lading.transform.nodes import Node
 
     Items = list[CompletionItem[str]]
+    # As click calls it: with the context, what is completed, and how it begins.
+    Complete = Callable[[click.Context, object, str], Items]
 
 # The environment variable by which a shell asks; its value is `<shell>_complete`.
 VARIABLE = "_LADING_COMPLETE"
@@ -93,7 +96,11 @@ def script(program: click.Command, shell: str) -> str:
 
 def answer(program: click.Command, asked: str) -> str:
     """What a shell is told; nothing where there is nothing to say, for whatever reason."""
+    from lading.commands.options import completers
+
     made = get_completion_class(asked.removesuffix("_complete"))
+    known = {"target": targets, "NODES": nodes, "STREAM": streams, "FILE": a_file, "DIR": a_folder}
+    completers.update({name: partial(_of_option, complete) for name, complete in known.items()})
     try:
         with redirect_stderr(StringIO()):
             return "" if made is None else made(program, {}, PROGRAM, VARIABLE).complete()
@@ -101,15 +108,11 @@ def answer(program: click.Command, asked: str) -> str:
         return ""
 
 
-def by_metavar(param: click.Option, ctx: click.Context, incomplete: str) -> Items | None:
-    """What an option's value may be, by what its help calls it; None if that says nothing."""
-    if param.name == "target":
-        return targets(ctx, param, incomplete)
-    complete = _BY_METAVAR.get(param.metavar or "")
-    return None if complete is None else complete(ctx, param, incomplete)
+def _of_option(complete: Complete, ctx: click.Context, incomplete: str) -> Items:
+    return complete(ctx, ctx.command, incomplete)
 
 
-def nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def nodes(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """Terms of a selection: names of nodes, and `method:value`; the last of several."""
     before, comma, last = incomplete.rpartition(",")
     plus = BEFORE_TERM.match(last)
@@ -122,20 +125,20 @@ def nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     ]
 
 
-def resources(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def resources(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """Resources of the mappings, by their names and kinds."""
     found = [node for node in _known_nodes(ctx).values() if node.resource_type == "mapping"]
     names = [node.name for node in found] + [node.kinds[0] for node in found if node.kinds]
     return _beginning_with(names, incomplete)
 
 
-def streams(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def streams(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """Streams of the sources."""
     found = (node for node in _known_nodes(ctx).values() if node.resource_type == "source")
     return _beginning_with((node.name.partition(".")[2] for node in found), incomplete)
 
 
-def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def targets(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """Targets of project.yml."""
     from lading.commands.options import project_folder
     from lading.project.documents import read_document
@@ -145,22 +148,14 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
     return _beginning_with(read_document(FILE, text).data["targets"], incomplete)
 
 
-def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def a_file(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """A file, which the shell knows better."""
     return [CompletionItem(incomplete, type="file")]
 
 
-def a_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def a_folder(ctx: click.Context, asked: object, incomplete: str) -> Items:
     """A folder, which the shell knows better."""
     return [CompletionItem(incomplete, type="dir")]
-
-
-_BY_METAVAR: Mapping[str, Callable[[click.Context, click.Parameter, str], Items]] = {
-    "NODES": nodes,
-    "STREAM": streams,
-    "FILE": a_file,
-    "DIR": a_folder,
-}
 
 
 def _beginning_with(names: Iterable[str], incomplete: str) -> Items:

@@ -19,6 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 LEVELS = ("debug", "info", "warning", "error")
 DEFAULT = ParameterSource.DEFAULT
 QUIET = "lading.quiet"
+# What values may be, by an option's name or by what its help calls them; filled when a shell asks.
+completers: dict[str, Callable[[click.Context, str], list[CompletionItem[str]]]] = {}
 
 
 class Option(click.Option):
@@ -40,10 +42,8 @@ class Option(click.Option):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """What a shell may complete the value with."""
-        from lading.commands.completing import by_metavar
-
-        found = by_metavar(self, ctx, incomplete)
-        return super().shell_complete(ctx, incomplete) if found is None else found
+        complete = completers.get(self.name or "") or completers.get(self.metavar or "")
+        return (complete or super().shell_complete)(ctx, incomplete)
 
 
 def project_folder(ctx: click.Context) -> Path:
