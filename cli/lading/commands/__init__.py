@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from lading import __version__
+from lading.commands.completing import VARIABLE, answer
 
 COMMANDS = (
     "init",
@@ -79,9 +80,7 @@ def lading(project_dir: str | None) -> None:
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line; gives the exit code. No traceback gets out of it."""
-    if (asked := os.environ.get("_LADING_COMPLETE", "")).endswith("_complete"):
-        from lading.commands.completing import answer
-
+    if (asked := os.environ.get(VARIABLE, "")).endswith("_complete"):
         click.echo(answer(lading, asked))
         return 0
     try:

@@ -59,9 +59,8 @@ def command(
         raise click.UsageError("name files with --from, or an integration of Port's")
     context = open_project(options, ("port",) if integration else (), checks_mappings=False)
     given = _from_port(context, integration) if integration else _from_files(files)
-    made = imported(
-        context, given, _file_name(name or integration or files[0]), blueprints=not no_blueprints
-    )
+    called = _file_name(name or integration or given.origin)
+    made = imported(context, given, called, blueprints=not no_blueprints)
     _leave(context, made, given, dry_run=dry_run)
     return int(bool(made.left_out))
 

@@ -209,9 +209,8 @@ def test_exports_in_all_their_shapes(bare: Desk, tmp_path: Path) -> None:
     export = {"ok": True, "integration": {"installationId": "x", "config": config}}
     done = bare.run(
         "import",
-        *("--name", "costs"),
-        *("--from", save(tmp_path / "export.json", export)),
         *("--from", save(tmp_path / "one.json", {"ok": True, "blueprint": body})),
+        *("--from", save(tmp_path / "costs.json", export)),
         *("--from", save(tmp_path / "more.json", {"blueprints": [other]})),
     )
     assert done.code == 0, done.err
