@@ -52,7 +52,7 @@ def imported(context: Context, given: Given, name: str, *, blueprints: bool = Tr
     """The files that take over what is given; the mapping's is called `name`. Nothing is written.
 
     Raises:
-        UserError: the project has one of the blueprints otherwise.
+        UserError: the project has one of the blueprints otherwise, or there is nothing to import.
     """
     folder = PurePosixPath(next(iter(context.project.folders["mapping-paths"]), "mappings"))
     problems: list[Problem] = []
@@ -66,7 +66,11 @@ def imported(context: Context, given: Given, name: str, *, blueprints: bool = Tr
         text, resources = _mapping_text(context, given, problems)
         if resources:
             files[folder / f"{name}.yml"] = text.encode()
-    return Imported(files, resources, tuple(bodies), known, tuple(problems))
+    made = Imported(files, resources, tuple(bodies), known, tuple(problems))
+    if not (made.files or made.known or made.left_out):
+        hint = "a mapping has its resources below resources:"
+        raise UserError(f"there is nothing to import in {given.origin or 'it'}", hint=hint)
+    return made
 
 
 def _file_name(identifier: str) -> str:

@@ -76,7 +76,7 @@ def _within(document: Document, data: Any, at: KeyPath) -> Iterator[Found]:
         if isinstance(data.get("config"), dict):
             yield Found({"resources": [], **data["config"]}, document, (*at, "config"))
             return
-        if "identifier" in data and "schema" in data:
+        if isinstance(data.get("identifier"), str) and isinstance(data.get("schema"), dict):
             yield Found(data, document, at)
             return
         if wrapped := [key for key in WRAPPERS if key in data]:

@@ -82,7 +82,11 @@ def read_request(resource: Mapping[str, Any]) -> Request:
         UserError: it asks in a way that no report is fetched in.
     """
     selector = resource.get("selector") or {}
-    address = urlsplit(str(selector.get("endpoint") or resource["kind"]))
+    written = str(selector.get("endpoint") or resource["kind"])
+    try:
+        address = urlsplit(written)
+    except ValueError as error:
+        raise UserError(f"{written} is no address", hint="write the endpoint's path") from error
     parameters: dict[str, tuple[Any, ...]] = {}
     given = selector.get("query_params") or {}
     if not isinstance(given, Mapping):

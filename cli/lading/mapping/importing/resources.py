@@ -77,6 +77,8 @@ def take_over(written: Any, known: Known) -> Iterator[Taken]:
     """
     if not isinstance(written, Mapping) or not isinstance(written.get("kind"), str):
         raise UserError("it has no kind", hint="a resource has kind, selector and port")
+    if not isinstance(written.get("selector") or {}, Mapping):
+        raise UserError("its selector is no mapping", hint="write query: and the others below it")
     mappings = _mappings(written)
     taken = _of_request(written, known) if is_request(written) else _of_kind(written, known)
     for mapping in mappings:

@@ -358,6 +358,8 @@ def test_what_is_left_to_a_default_there_is_said_here(bare: Desk, tmp_path: Path
         ("resources: []\nresources: []\n", "bad.yml:2:1: error: the key 'resources' stands twice"),
         ("title: x\n", "bad.yml:1:1: error: this is neither a mapping nor a blueprint"),
         ("- 5\n", "bad.yml:1:3: error: this is neither a mapping nor a blueprint"),
+        ("resources: []\n", "error: there is nothing to import in bad.yml"),
+        ("identifier: 5\nschema: {}\n", "bad.yml:1:1: error: this is neither"),
         ("- resources: []\n- resources: []\n", "bad.yml:2:14: error: this is a second mapping"),
     ],
 )
