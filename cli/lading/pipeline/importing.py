@@ -222,9 +222,9 @@ def _taken(
 
 def _name(written: Any) -> str:
     """What a resource is known by: its blueprint, if it says so, and its kind."""
-    kind = written.get("kind") if isinstance(written, dict) else None
+    kind = str((written.get("kind") if isinstance(written, dict) else None) or "no kind")
     blueprints = [str(each.get("blueprint", "")).strip("\"'") for each in mappings_of(written)]
-    return " → ".join(each for each in (str(kind or "no kind"), *blueprints[:1]) if each)
+    return " → ".join(each for each in (kind.partition("?")[0], *blueprints[:1]) if each)
 
 
 def _wrong(context: Context, resource: Body) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,9 @@ class Found:
     at: KeyPath
 
     def place(self, *path: str | int) -> Place:
-        """Where the value at `path` within it stands."""
-        return self.document.place(*self.at, *path)
+        """The line of the value at `path` within it. Without a column it is not shown: another
+        tool's file may have a secret anywhere."""
+        return replace(self.document.place(*self.at, *path), column=None)
 
 
 @dataclass(frozen=True, slots=True)

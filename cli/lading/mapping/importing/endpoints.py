@@ -82,11 +82,10 @@ def read_request(resource: Mapping[str, Any]) -> Request:
         UserError: it asks in a way that no report is fetched in.
     """
     selector = resource.get("selector") or {}
-    written = str(selector.get("endpoint") or resource["kind"])
     try:
-        address = urlsplit(written)
+        address = urlsplit(str(selector.get("endpoint") or resource["kind"]))
     except ValueError as error:
-        raise UserError(f"{written} is no address", hint="write the endpoint's path") from error
+        raise UserError("its kind is no address", hint="write the endpoint's path") from error
     parameters: dict[str, tuple[Any, ...]] = {}
     given = selector.get("query_params") or {}
     if not isinstance(given, Mapping):
@@ -272,11 +271,9 @@ def rows_of_list(request: Request, stream: str, models: Iterable[str]) -> Rows:
         hint = f"write a model that reads the stream {stream}, and map its rows"
         raise UserError(message, hint=hint)
     conditions = [".vanished_at == null"]
-    for name, values in request.parameters.items():
-        if name == "include_archived" and stream == "workspaces":
-            continue
-        if name not in PAGING:
-            _refuse_parameter(f"{name} ({_shown(values)})")
+    for name in request.parameters:
+        if name not in PAGING and (stream, name) != ("workspaces", "include_archived"):
+            _refuse_parameter(name)
     if stream == "workspaces" and not _is_true(request.parameters.get("include_archived")):
         conditions.append(".archived_at == null")
     if stream != "organization" and not PAGES.fullmatch(str(request.selector.get("data_path"))):

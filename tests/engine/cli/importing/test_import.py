@@ -286,6 +286,10 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], str]] = {
         resource(f"{PATHS}/workspaces", {"data_path": ".data[]", "query": ".geo.in == 1"}),
         "`.geo.in == 1` reads geo, which the rows of workspace_records do not have",
     ),
+    "a key among the parameters": (
+        resource(f"{PATHS}/users?token=not-to-be-shown", {"data_path": ".data[]"}),
+        "the parameter token has no counterpart",
+    ),
     "no start": (
         resource(f"{PATHS}/usage_report/messages", {"data_path": ".data"}),
         "selector.startingDate is missing",
@@ -316,7 +320,8 @@ def test_what_cannot_be_taken_over_is_listed_and_the_rest_is_there(
 ) -> None:
     fine = read(SEED)["resources"][1]
     config = {"resources": [*(each for each, _ in LEFT_OUT.values()), fine]}
-    done = bare.run("import", "--from", save(tmp_path / "many.json", config))
+    (tmp_path / "many.yml").write_text(yaml.safe_dump(config, width=1000))
+    done = bare.run("import", "--from", str(tmp_path / "many.yml"))
     assert done.code == 1
     reasons = [line for line in done.err.splitlines() if " is left out: " in line]
     for number, (name, (_, reason)) in enumerate(LEFT_OUT.items(), start=1):
@@ -324,6 +329,7 @@ def test_what_cannot_be_taken_over_is_listed_and_the_rest_is_there(
         assert reason in said + done.err.partition(said)[2].split("\n")[1], name
         assert ": error: " in said
     assert f"{len(LEFT_OUT)} left out" in done.out
+    assert "not-to-be-shown" not in done.out + done.err
     assert read(bare.root / "mappings/many.yml")["resources"] == [fine]
     assert bare.run("compile").code == 0
 
@@ -360,7 +366,7 @@ def test_what_is_left_to_a_default_there_is_said_here(bare: Desk, tmp_path: Path
         ("- 5\n", "bad.yml:1:3: error: this is neither a mapping nor a blueprint"),
         ("resources: []\n", "error: there is nothing to import in bad.yml"),
         ("identifier: 5\nschema: {}\n", "bad.yml:1:1: error: this is neither"),
-        ("- resources: []\n- resources: []\n", "bad.yml:2:14: error: this is a second mapping"),
+        ("- resources: []\n- resources: []\n", "bad.yml:2: error: this is a second mapping"),
     ],
 )
 def test_files_that_are_none(bare: Desk, tmp_path: Path, text: str, said: str) -> None:
