@@ -19,6 +19,7 @@ NAMES = (
     "models",
     "mappings",
     "macros",
+    "queries",
     "tests/models",
     "tests/mappings",
 )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 # A signal that comes just before a thread goes to sleep does not wake it: Python notes it and
 # acts on it when the thread runs again. So no sleep is without an end.
 LONGEST_SLEEP = 0.2
+# How many seconds a call that was interrupted has to end.
+GRACE = 0.5
 
 T = TypeVar("T")
 
@@ -77,7 +81,9 @@ class Interruptions:
     def __enter__(self) -> Interruptions:
         in_main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGINT)
-        if in_main and (handler is signal.default_int_handler or isinstance(handler, Stopping)):
+        if in_main and (
+            handler is signal.default_int_handler or isinstance(handler, Stopping | Hearing)
+        ):
             self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
@@ -93,9 +99,10 @@ class Interruptions:
             self._raise_noted()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if not isinstance(self._before, Stopping):
+        stopping = _stopping(self._before)
+        if stopping is None:
             self._noted += 1
-        elif not self._before.hear():
+        elif not stopping.hear():
             self._noted += 2
 
     def _raise_noted(self) -> None:
@@ -117,3 +124,104 @@ class Interruptions:
         waiting = set(futures)
         while waiting:
             waiting -= self.first_of(waiting)
+
+
+class Hearing:
+    """Within it, Ctrl-C is heard in the middle of a call that knows nothing of Python's signals,
+    such as a query of DuckDB's: `interrupt` ends the call, and leaving raises KeyboardInterrupt.
+
+    Where no such call is under way, KeyboardInterrupt comes as Python has it, a moment later.
+    Raised in between, it would keep what the call was made for from being closed.
+    """
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        self.interrupts = [interrupt]
+        self.wished = False
+        self._before: Any = None
+        self._patience = 1
+        self._left = threading.Event()
+        self._ears: tuple[socket.socket, socket.socket] | None = None
+        self._fd_before = -1
+        self._listener: threading.Thread | None = None
+
+    def __enter__(self) -> Hearing:
+        handler = signal.getsignal(signal.SIGINT)
+        in_main = threading.current_thread() is threading.main_thread()
+        if not in_main or not (handler is signal.default_int_handler or _stopping(handler)):
+            return self
+        self._before = handler
+        stopping = _stopping(handler)
+        self._patience = 2 if stopping is not None and not stopping.wished else 1
+        self._ears = ears = socket.socketpair()
+        for each in ears:
+            each.setblocking(each is ears[0])
+        self._fd_before = signal.set_wakeup_fd(ears[1].fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, self)
+        self._listener = threading.Thread(target=self._listen, args=(ears[0],), daemon=True)
+        self._listener.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._left.set()
+        if self._ears is not None and self._listener is not None:
+            signal.signal(signal.SIGINT, self._before)
+            signal.set_wakeup_fd(self._fd_before)
+            self._ears[1].close()
+            self._listener.join()
+            self._ears[0].close()
+        if self.wished and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        stopping = _stopping(self._before)
+        if stopping is not None and stopping.hear():
+            return
+        if self.wished:
+            raise KeyboardInterrupt
+        self.wished = True
+
+    def _listen(self, ear: socket.socket) -> None:
+        """In a thread of its own: the main one may hear of a signal only after its call."""
+        heard = 0
+        while heard < self._patience:
+            told = ear.recv(16)
+            if not told:
+                return
+            if signal.getsignal(signal.SIGINT) is not self:
+                continue  # futures are waited for, and it is heard there
+            heard += sum(each in {signal.SIGINT, signal.SIGTERM} for each in told)
+        until = time.monotonic() + GRACE
+        while not self._left.wait(0.02):
+            for interrupt in tuple(self.interrupts):
+                interrupt()
+            if self.wished and time.monotonic() > until:
+                # As a signal, it also ends a sleep.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                return
+
+
+@contextmanager
+def hearing(interrupt: Callable[[], None]) -> Iterator[None]:
+    """A `Hearing`, or a further `interrupt` of the one that is there."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not isinstance(handler, Hearing):
+        with Hearing(interrupt):
+            yield
+        return
+    handler.interrupts.append(interrupt)
+    try:
+        yield
+    finally:
+        handler.interrupts.remove(interrupt)
+
+
+def _stopping(handler: Any) -> Stopping | None:
+    """The wish to stop that a handler of signals takes note of, if it does."""
+    if isinstance(handler, Hearing):
+        return _stopping(handler._before)
+    return handler if isinstance(handler, Stopping) else None

@@ -23,13 +23,14 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
     A resource model is compiled for the selector of each mapping that uses it; a mapping also to
     the one JQ program that is run on its rows. What the project is made of goes to
     target/manifest.json, and to target/schemas/ the JSON Schemas by which editors complete and
-    check its files. Names of columns are checked on an empty copy of the database; the database
-    itself is not opened.
+    check its files. Names of columns, also those in queries/, are checked on an empty copy of the
+    database; the database itself is not opened.
     """
-    from lading.commands.output import remark, say
+    from lading.commands.output import remark, say, show_problems
     from lading.commands.project import open_project
     from lading.errors import UserError
     from lading.pipeline.artifacts import write_artifacts, write_schemas
+    from lading.pipeline.asking import question_problems
     from lading.pipeline.compiled import compiled_inline, compiled_of, write_compiled
     from lading.pipeline.model_checks import empty_copy
     from lading.pipeline.nodes import nodes_of
@@ -40,8 +41,10 @@ def command(nodes: tuple[str, ...], inline: str | None, **options: Any) -> None:
         say(compiled_inline(context, inline))
         return
     with empty_copy(context) as made:
-        if made.bound.problems:
-            raise UserError(problems=made.bound.problems)
+        problems = (*made.bound.problems, *question_problems(context, made))
+        if any(each.severity == "error" for each in problems):
+            raise UserError(problems=problems)
+        show_problems(problems)
     known = nodes_of(context)
     written = write_compiled(context, known)
     write_artifacts(context)

@@ -124,6 +124,14 @@ def _colour() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
+def screen_width() -> int | None:
+    """The columns of the terminal that results are read on; None where it is none."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def show_problems(problems: Iterable[Problem]) -> None:
     """All findings, and how many of them are errors."""
     found = list(problems)

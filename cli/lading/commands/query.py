@@ -3,43 +3,91 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading.commands.options import Option, database_options
-from lading.commands.rows import output_option, print_rows
+from lading.commands.options import Option, project_options
+from lading.commands.rows import output_option
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from lading.pipeline.asking import Desk
 
 
 @click.command("query", short_help="Ask the database something, in SQL.")
 @click.argument("sql", required=False)
 @click.option("--file", "file", cls=Option, type=click.Path(), help="A file with SQL; - is stdin.")
+@click.option("--named", cls=Option, metavar="NAME", help="Ask a question of queries/.")
+@click.option("--list", "list_", cls=Option, is_flag=True, help="List the questions of queries/.")
 @output_option
-@database_options
-def command(sql: str | None, file: str | None, output: str, **options: Any) -> None:
+@project_options
+def command(
+    sql: str | None,
+    file: str | None,
+    named: str | None,
+    list_: bool,
+    output: str,
+    **options: Any,
+) -> None:
     """Ask the database something, in SQL.
 
-    SQL is the argument, a file (--file) or stdin. The database is opened read-only. CSV and JSON
-    come row by row, and keep every digit of a decimal; times are UTC.
+    SQL is the argument, a file (--file), stdin, or a question that has a name: queries/ has ready
+    ones, files of SQL in which ref() and var() mean what they mean in models; --var sets variables.
+    Without any, on a terminal, a prompt opens: .help there tells what it takes.
+
+    The database is opened read-only. CSV and JSON come row by row, and keep every digit of a
+    decimal; times are UTC.
     """
+    from lading.commands.asked import ask
     from lading.commands.project import open_database
 
-    text = _text(sql, file)
-    with open_database(options).reading() as connection:
-        _check(connection, text)
-        with _told():
-            print_rows(connection.execute(text), output, sys.stdout)
+    if sum(each is not None for each in (sql, file, named)) + list_ > 1:
+        given = "the SQL as an argument, as --file or as --named, or --list"
+        raise click.UsageError(f"give {given}: one of them, not both")
+    if list_:
+        _show_questions(_open_desk(options), output)
+    elif named is not None:
+        desk = _open_desk(options)
+        ask(desk.database, desk.sql(named), output, sys.stdout, partial(desk.placed, named))
+    elif sql is None and file is None and sys.stdin.isatty() and sys.stdout.isatty():
+        _sit_down(_open_desk(options), output)
+    else:
+        ask(open_database(options), _text(sql, file), output, sys.stdout)
+
+
+def _open_desk(options: dict[str, Any]) -> Desk:
+    from datetime import UTC, datetime
+
+    from lading.commands.options import project_folder
+    from lading.commands.output import look_in
+    from lading.pipeline.asking import open_desk
+
+    root = project_folder(click.get_current_context())
+    look_in(root)
+    return open_desk(
+        root,
+        target=options["target"],
+        variables={**options["vars_"], **options["var"]},
+        now=options["now"] or datetime.now(UTC),
+        wait=options["wait"],
+    )
+
+
+def _sit_down(desk: Desk, output: str) -> None:
+    from lading.commands.prompt import Prompt
+
+    Prompt(desk, output).run()
+
+
+def _show_questions(desk: Desk, output: str) -> None:
+    from lading.commands.asked import print_questions
+
+    print_questions(desk, output, sys.stdout)
 
 
 def _text(sql: str | None, file: str | None) -> str:
-    if sql is not None and file is not None:
-        raise click.UsageError("give the SQL as an argument or as --file, not both")
     if sql is not None and sql != "-":
         return sql
     if file is not None and file != "-":
@@ -50,40 +98,3 @@ def _text(sql: str | None, file: str | None) -> str:
     if sys.stdin.isatty():
         raise click.UsageError("what shall be asked? give the SQL as an argument, or --file")
     return sys.stdin.read()
-
-
-def _check(connection: DuckDBPyConnection, sql: str) -> None:
-    from lading.errors import UserError
-
-    with _told():
-        statements = connection.extract_statements(sql)
-    if not statements:
-        raise UserError("there is no SQL in it", hint="`lading query 'SHOW ALL TABLES'` is a start")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What DuckDB says to somebody's SQL, also after its first rows, is about that SQL."""
-    import duckdb
-
-    from lading.errors import UserError
-
-    try:
-        yield
-    except (
-        duckdb.ProgrammingError,
-        duckdb.DataError,
-        duckdb.NotSupportedError,
-        duckdb.IOException,
-    ) as error:
-        said = str(error).strip()
-        if "read-only mode" in said:
-            message = "the database is open for reading only"
-            raise UserError(message, hint="`lading query` changes nothing") from error
-        raise UserError(said, hint=_hint(said)) from error
-
-
-def _hint(said: str) -> str | None:
-    if "Table with name" in said:
-        return "`lading query 'SHOW ALL TABLES'` lists what there is"
-    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 1000
-FORMATS = ("table", "csv", "json")
+FORMATS = ("table", "csv", "json", "markdown")
 
 output_option = click.option(
     "-o",
@@ -31,14 +31,25 @@ def print_rows(cursor: DuckDBPyConnection, output: str, stream: TextIO) -> None:
     Raises:
         UserError: two columns have one name, and a JSON object has one of them.
     """
+    columns = [column[0] for column in cursor.description or ()]
+    print_records(columns, _rows(cursor), output, stream)
+
+
+def print_records(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], output: str, stream: TextIO
+) -> None:
+    """Print rows of any source.
+
+    Raises:
+        UserError: two columns have one name, and a JSON object has one of them.
+    """
     from lading.errors import UserError
 
-    columns = [column[0] for column in cursor.description or ()]
     if output == "json" and len(set(columns)) < len(columns):
         twice = next(each for each in columns if columns.count(each) > 1)
         message = f"two columns are called '{twice}', and a JSON object has one of them"
         raise UserError(message, hint="name them apart with AS")
-    PRINTERS[output](columns, _rows(cursor), stream)
+    PRINTERS[output](columns, rows, stream)
 
 
 def _rows(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
@@ -46,7 +57,7 @@ def _rows(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
         yield from rows
 
 
-def _print_table(columns: Sequence[str], rows: Iterator[Sequence[object]], stream: TextIO) -> None:
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO) -> None:
     """Every value on one line and in full, however wide: it is the values that people are after."""
     numbers: set[int] = set()
     texts = []
@@ -83,7 +94,7 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]], stream: TextIO) -> None:
+def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO) -> None:
     import csv
 
     writer = csv.writer(stream, lineterminator="\n")
@@ -91,7 +102,7 @@ def _print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]], stream:
     writer.writerows([_plain(value) for value in row] for row in rows)
 
 
-def _print_json(columns: Sequence[str], rows: Iterator[Sequence[object]], stream: TextIO) -> None:
+def _print_json(columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO) -> None:
     import msgspec
 
     encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
@@ -103,7 +114,22 @@ def _print_json(columns: Sequence[str], rows: Iterator[Sequence[object]], stream
     stream.write("[]\n" if separator == "[" else "]\n")
 
 
-PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}
+def _print_markdown(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO
+) -> None:
+    from lading.commands import markdown
+
+    # Numbers are texts by then, as the others print them.
+    texts = [[_plain(value) for value in row] for row in rows]
+    stream.write(f"{markdown.table(columns, texts)}\n")
+
+
+PRINTERS = {
+    "table": _print_table,
+    "csv": _print_csv,
+    "json": _print_json,
+    "markdown": _print_markdown,
+}
 
 
 def _is_number(value: object) -> bool:

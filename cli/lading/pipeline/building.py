@@ -12,7 +12,8 @@ from lading import log
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from lading.pipeline.context import Context, Watcher, Work
+    from lading.pipeline.context import Context, Work
+    from lading.pipeline.watching import Watcher
     from lading.transform.build import NodeResult
     from lading.transform.making import Step
     from lading.transform.standing import Standing

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from lading.extract.plan import Plan
     from lading.pipeline.choice import Choice
-    from lading.pipeline.context import Context, Watcher
+    from lading.pipeline.context import Context
+    from lading.pipeline.watching import Watcher
     from lading.transform.local_files import LocalFile
 
 
@@ -128,6 +129,8 @@ def _run(check: Check, connection: DuckDBPyConnection) -> CheckResult:
     started, started_at = perf_counter(), datetime.now(UTC)
     try:
         finding = check.look(connection)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         finding = Finding("error", str(error).strip().split("\n\nLINE", maxsplit=1)[0])
     seconds = perf_counter() - started

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lading.errors import LadingError, Place, Problem, UserError
 
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
     from lading.transform.unit_tests import UnitTest
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
-
-
-class Watcher(Protocol):
-    """Somebody who wants to see how far things are."""
-
-    def start(self, name: str, total: int) -> None:
-        """Something of `total` steps begins."""
-
-    def advance(self, name: str, steps: int = 1) -> None:
-        """Some of its steps are done."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +265,7 @@ def _everything(project: Project) -> str:
         *project.unit_tests,
         *project.mapping_tests,
     )
-    texts = (*project.models, *project.macros, *project.data_tests)
+    texts = (*project.models, *project.macros, *project.data_tests, *project.queries)
     return entry_key(
         [(document.file, document.data) for document in documents],
         [(text.file, text.text) for text in texts],
@@ -294,6 +284,7 @@ def _check(
     from lading.extract.streams import check_streams
     from lading.pipeline.row_paths import unknown_paths
     from lading.transform.local_files import local_files
+    from lading.transform.questions import read_questions
     from lading.transform.unit_tests import read_unit_tests
 
     project = context.project
@@ -309,6 +300,7 @@ def _check(
     yield from _check_blueprints(project)
     yield from context.checked_tests()[1]
     yield from read_unit_tests(project, context.graph)[1]
+    yield from read_questions(project, context.graph)[1]
 
 
 def _check_mappings(context: Context) -> Iterator[Problem]:

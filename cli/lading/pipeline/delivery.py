@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lading.errors import LadingError, ServerError, UserError
 
 if TYPE_CHECKING:
-    from lading.pipeline.context import Context, Watcher, Work
+    from lading.pipeline.context import Context, Work
     from lading.pipeline.push_plans import PushPlan
+    from lading.pipeline.watching import Watcher
     from lading.port.client import PortClient, UpsertSettings
     from lading.port.tally import PushResult
 

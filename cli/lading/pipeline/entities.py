@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from lading.mapping.files import Resource
     from lading.mapping.fitness import Fitness
     from lading.mapping.workers import Workers
-    from lading.pipeline.context import Context, Watcher, Work
+    from lading.pipeline.context import Context, Work
+    from lading.pipeline.watching import Watcher
     from lading.port.stage import EntityStage
 
 # Below so many characters no entity is too large, whatever they are.

@@ -81,6 +81,8 @@ def landed_rows(
     try:
         for batch in rows(connection, _filtered(_sql(context, resource), where)):
             yield from batch
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         # If the model is at fault, it is told with its file and line.
         next(context.rows(connection, resource), None)

@@ -36,6 +36,8 @@ def showing(
     with context.database.reading() as connection, positions_in_errors(connection):
         try:
             yield connection.execute(query)
+        except duckdb.InterruptException:
+            raise
         except duckdb.Error as error:
             message, offset = explained(error, query)
             place, hint = Place(file), None

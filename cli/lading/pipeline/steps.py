@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lading.extract.plan import Extract, Landed, Plan, Request
     from lading.extract.run import Extraction
     from lading.extract.unknown import Unknown
-    from lading.pipeline.context import Context, Watcher, Work
+    from lading.pipeline.context import Context, Work
+    from lading.pipeline.watching import Watcher
     from lading.transform.build import NodeResult
 
 

@@ -24,8 +24,9 @@ from lading.pipeline.steps import (
 
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
-    from lading.pipeline.context import Watcher, Work
+    from lading.pipeline.context import Work
     from lading.pipeline.entities import Mapped
+    from lading.pipeline.watching import Watcher
     from lading.port.tally import PushResult
     from lading.transform.build import NodeResult
 

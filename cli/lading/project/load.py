@@ -103,6 +103,7 @@ def load_project(
         data_tests=files.data_tests,
         unit_tests=files.unit_tests,
         mapping_tests=files.mapping_tests,
+        queries=files.queries,
         kinds=kinds,
         folders={key: tuple(_folders(settings, key)) for key in FOLDERS},
         unread=frozenset(files.broken),
@@ -135,6 +136,7 @@ class _Files:
         self.mapping_tests = self._documents(
             [f"{folder}/mappings" for folder in tests], "mapping_tests"
         )
+        self.queries = self._texts(_folders(settings, "query-paths", "queries"))
 
     def files_of_models(self) -> Iterator[str]:
         """The files that models are in: SQL, and properties files with roll-ups."""

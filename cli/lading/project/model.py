@@ -200,6 +200,7 @@ class Project:
     kinds: Mapping[str, Kind]
     # The folders of the project's files, relative to the root, by the key that names them.
     folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    queries: tuple[TextFile, ...] = ()
     # By their schema, the files of which some can't be used: what those declare is not known.
     unread: frozenset[str] = frozenset()
 

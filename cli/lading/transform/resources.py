@@ -16,6 +16,7 @@ from lading.transform.statements import (
     positions_in_errors,
     read_statement,
 )
+from lading.waiting import hearing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,6 +75,8 @@ def resource_rows(
     sql = resource_sql(graph, project, model_name, selector, run_started_at)
     try:
         yield from rows(connection, sql, batch)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         message, offset = _asked_again(connection, sql, error)
         place, hint = Place(graph.models[model_name].file), None
@@ -92,12 +95,13 @@ def rows(connection: DuckDBPyConnection, sql: str, batch: int = 1000) -> Iterato
     """
     cursor = connection.cursor()
     try:
-        asked = cursor.sql(sql)
-        columns = list(zip(asked.columns, asked.types, strict=True))
-        text = row_text(columns, ROW)
-        cursor.execute(f"SELECT {text} FROM (\n{sql}\n) AS {ROW}")
-        while found := cursor.fetchmany(batch):
-            yield [text for (text,) in found]
+        with hearing(cursor.interrupt):
+            asked = cursor.sql(sql)
+            columns = list(zip(asked.columns, asked.types, strict=True))
+            text = row_text(columns, ROW)
+            cursor.execute(f"SELECT {text} FROM (\n{sql}\n) AS {ROW}")
+            while found := cursor.fetchmany(batch):
+                yield [text for (text,) in found]
     finally:
         cursor.close()
 

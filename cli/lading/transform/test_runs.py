@@ -95,6 +95,8 @@ def _run(cursor: DuckDBPyConnection, test: DataTest, locate: Locate) -> TestResu
         if outcome != "pass" and failures:
             asked = _sampling(test)
             sample = _sample(cursor, asked.sql)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         return _failed(locate, test, error, asked, perf_counter() - started)
     if outcome == "pass":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lading import log
 from lading.errors import DatabaseBusyError, DatabaseError
+from lading.waiting import hearing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -95,7 +96,8 @@ class Database:
                 return
             connection = self._connect(read_only=read_only)
             try:
-                yield connection
+                with hearing(connection.interrupt):
+                    yield connection
             finally:
                 connection.close()
         except RuntimeError as error:
