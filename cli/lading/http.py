@@ -78,11 +78,12 @@ class Session:
         classify: Classify,
         limiter: Limiter,
         retry: RetryPolicy,
+        name: str = "",
         timeout: float = 120.0,
         allow: Allow = lambda reply: None,
     ) -> None:
         """`timeout`: the seconds that each part of an exchange may take; connecting at most 15.
-        `allow`: what an answer says of the server's rate limit, which is then kept to."""
+        `name` is what people call the server. `allow`: what an answer says of the server's rate limit, which is then kept to."""
         import httpx
 
         try:
@@ -104,6 +105,7 @@ class Session:
                 "(HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE)",
             ) from error
         self._base_url = base_url
+        self._name = name or base_url
         self._classify = classify
         self._allow = allow
         self._limiter = limiter
@@ -216,8 +218,7 @@ class Session:
         if pause is not None:
             log.info(
                 "rate_limit",
-                f"{self._base_url} allows no more requests like these for another {pause:.1f} s; "
-                "going on then",
+                f"{self._name} asks for {in_seconds(pause)}: it takes no more requests until then",
                 wait_seconds=round(pause, 3),
             )
 
@@ -287,9 +288,11 @@ class Session:
         if isinstance(error, RetriableError):
             on_retry(error)
         said = error.message if isinstance(error, ServerError) else str(error)
+        asks = isinstance(error, RetriableError) and error.retry_after
+        wish = f"{self._name} asks for {in_seconds(state.upcoming_sleep)}: " if asks else ""
         log.warning(
             "retry",
-            f"{method} {path}: {said}; again in {state.upcoming_sleep:.1f} s "
+            f"{wish}{method} {path}: {said}; again in {state.upcoming_sleep:.1f} s "
             f"(try {state.attempt_number + 1} of {self._retry.tries})",
             path=path,
             attempt=state.attempt_number,
@@ -320,6 +323,11 @@ def _trusted(address: str) -> ssl.SSLContext | bool:
     if address.startswith("http://") and is_loopback(address):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return True
+
+
+def in_seconds(seconds: float) -> str:
+    """A wait in words: `12 s`, `0.3 s`."""
+    return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
 
 
 def seconds_to_wait(value: str | None, *, now: float | None = None) -> float | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
-from lading.commands.rows import print_records, print_rows
+from lading.commands.rows import fetched, print_records, print_rows
 from lading.errors import Problem, UserError
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
 
     from lading.pipeline.asking import Desk
     from lading.warehouse.database import Database
@@ -30,8 +30,24 @@ def ask(
     """
     with database.reading() as connection:
         _check(connection, sql)
-        with told(placed), _positions(connection) if placed else nullcontext():
+        with _told(placed), _positions(connection) if placed else nullcontext():
             print_rows(connection.execute(sql), output, stream)
+
+
+def answers(
+    connection: DuckDBPyConnection, sql: str, placed: Placed | None = None
+) -> Iterator[tuple[Sequence[str], Iterator[Sequence[object]]]]:
+    """The columns and the rows of each statement that gives any; each is to be read before the
+    next.
+
+    Raises:
+        UserError: there is no SQL, or DuckDB does not take it.
+    """
+    with _told(placed), _positions(connection) if placed else nullcontext():
+        for statement in _check(connection, sql):
+            cursor = connection.execute(statement)
+            if cursor.description:
+                yield [column[0] for column in cursor.description], fetched(cursor)
 
 
 def print_questions(desk: Desk, output: str, stream: TextIO) -> None:
@@ -57,15 +73,16 @@ def _positions(connection: DuckDBPyConnection) -> AbstractContextManager[None]:
     return positions_in_errors(connection)
 
 
-def _check(connection: DuckDBPyConnection, sql: str) -> None:
-    with told(None):
+def _check(connection: DuckDBPyConnection, sql: str) -> list[Statement]:
+    with _told(None):
         statements = connection.extract_statements(sql)
     if not statements:
         raise UserError("there is no SQL in it", hint="`lading query 'SHOW ALL TABLES'` is a start")
+    return statements
 
 
 @contextmanager
-def told(placed: Placed | None) -> Iterator[None]:
+def _told(placed: Placed | None) -> Iterator[None]:
     """What DuckDB says to somebody's SQL, also after its first rows, is about that SQL."""
     import duckdb
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,8 @@ def command(
         _show_questions(_open_desk(options), output)
     elif named is not None:
         desk = _open_desk(options)
-        ask(desk.database, desk.sql(named), output, sys.stdout, partial(desk.placed, named))
+        question = desk.named(named)
+        ask(desk.database, question.sql, output, sys.stdout, question.placed)
     elif sql is None and file is None and sys.stdin.isatty() and sys.stdout.isatty():
         _sit_down(_open_desk(options), output)
     else:

@@ -34,7 +34,8 @@ def show_extraction(extraction: Extraction) -> None:
     if not extraction.outcomes:
         say("Nothing to fetch: no mapping asks for a report.")
         return
-    say(f"Fetched with {count(extraction.http_requests, 'request')}:")
+    again = f", {extraction.retries:,} of them again" if extraction.retries else ""
+    say(f"Fetched with {count(extraction.http_requests, 'request')}{again}:")
     rows = [
         (
             each.extract.stream.name,

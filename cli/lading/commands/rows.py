@@ -32,7 +32,7 @@ def print_rows(cursor: DuckDBPyConnection, output: str, stream: TextIO) -> None:
         UserError: two columns have one name, and a JSON object has one of them.
     """
     columns = [column[0] for column in cursor.description or ()]
-    print_records(columns, _rows(cursor), output, stream)
+    print_records(columns, fetched(cursor), output, stream)
 
 
 def print_records(
@@ -52,7 +52,8 @@ def print_records(
     PRINTERS[output](columns, rows, stream)
 
 
-def _rows(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
+def fetched(cursor: DuckDBPyConnection) -> Iterator[Sequence[object]]:
+    """The rows of a query as they come."""
     while rows := cursor.fetchmany(BATCH):
         yield from rows
 

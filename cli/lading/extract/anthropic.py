@@ -73,6 +73,7 @@ def open_session(connection: Connection, classifier: Classify | None = None) -> 
         classify=classifier or classify,
         limiter=Limiter(connection.concurrency),
         retry=connection.retry,
+        name="Anthropic",
     )
 
 

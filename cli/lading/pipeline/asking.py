@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +20,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A question that is to be asked, with its variables: `sql` is what DuckDB gets of it."""
+
+    question: Question
+    sql: str
+    graph: Graph = field(repr=False)
+
+    def placed(self, error: Exception) -> Problem:
+        """What DuckDB said to it, with the place in its file."""
+        from lading.transform.bind_messages import taken_apart
+        from lading.transform.questions import place_in
+        from lading.transform.statements import explained
+
+        message, offset = explained(error, self.sql)
+        place, origin = place_in(self.question, self.graph, offset)
+        said, hint, _ = taken_apart(message)
+        if said.startswith("there is no table"):
+            hint = "`lading build` makes what the models give; `lading sync` fetches it first"
+        return Problem(said, place, "; ".join(filter(None, [hint, origin])) or None)
+
+
+@dataclass(frozen=True)
 class Desk:
     """A project as far as it is needed to ask its database something."""
 
     database: Database
     questions: Mapping[str, Question]
-    make_graph: Callable[[], Graph] = field(repr=False)
+    make_graph: Callable[[Mapping[str, Any]], Graph] = field(repr=False)
 
     @cached_property
     def graph(self) -> Graph:
-        """What questions refer to; it is only read if one is asked by its name."""
-        return self.make_graph()
+        """The models; they are only read if something is asked of them."""
+        return self.make_graph({})
 
-    def sql(self, name: str) -> str:
-        """What DuckDB gets of a question.
+    def named(self, name: str, variables: Mapping[str, Any] | None = None) -> Named:
+        """A question by its name; `variables` come before those of the project.
 
         Raises:
             UserError: there is none of that name, or something is wrong with it.
@@ -42,20 +64,15 @@ class Desk:
 
         if name not in self.questions:
             raise UserError(f"there is no question '{name}'", hint=nearest(name, self.questions))
-        return sql_of(self.questions[name], self.graph)
+        graph = self.make_graph(variables) if variables else self.graph
+        return Named(self.questions[name], sql_of(self.questions[name], graph), graph)
 
-    def placed(self, name: str, error: Exception) -> Problem:
-        """What DuckDB said to a question, with the place in its file."""
-        from lading.transform.bind_messages import taken_apart
-        from lading.transform.questions import place_in
-        from lading.transform.statements import explained
-
-        message, offset = explained(error, self.sql(name))
-        place, origin = place_in(self.questions[name], self.graph, offset)
-        said, hint, _ = taken_apart(message)
-        if said.startswith("there is no table"):
-            hint = "`lading build` makes what the models give; `lading sync` fetches it first"
-        return Problem(said, place, "; ".join(filter(None, [hint, origin])) or None)
+    def described(self, schema: str, table: str) -> Mapping[str, str]:
+        """What is said of a model's columns, by their names; of other tables, nothing."""
+        model = self.graph.models.get(table)
+        if model is None or model.schema.casefold() != schema.casefold():
+            return {}
+        return {each.name: each.description for each in model.columns}
 
 
 def open_desk(
@@ -92,8 +109,13 @@ def open_desk(
         raise UserError(problems=ours or problems)
     settings = project.target
     database = Database(settings.database, settings.storage_version, settings.threads, wait)
-    questions = questions_of(project)
-    return Desk(database, questions, lambda: load_graph(project, now, cache)[0])
+    return Desk(
+        database,
+        questions_of(project),
+        lambda given: load_graph(
+            replace(project, variables={**project.variables, **given}), now, cache
+        )[0],
+    )
 
 
 def question_problems(context: Context, made: Skeleton) -> Iterator[Problem]:

@@ -82,7 +82,7 @@ def build(
     with context.database.writing() as connection:
         steps = _plan(context, wish, _look(context, connection), work.run.id)
         total = len(steps) + sum(len(step.tests) for step in steps)
-        watcher.start("models", total)
+        watcher.start("models", total, "models and tests")
         teller = _Teller(total, watcher.advance, log.info if name_passed else log.debug)
         results = carry_out(
             context.graph,

@@ -45,7 +45,7 @@ def run_checks(
         tests = tuple(data_checks(context, chosen))
         landed = tuple(each for each in checks_of(context) if _is_in(each, chosen))
         total = len(units) + len(mapped) + len(landed) + len(tests)
-        watcher.start("checks", total)
+        watcher.start("checks", total, "checks")
         running = _Running(total, watcher)
         if empty is not None:
             running.run(units, empty)

@@ -23,7 +23,8 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
 
     context = work.context
     deletes = not planned.deletes_too_much
-    watcher.start("push", sum(each.to_do if deletes else each.to_send for each in planned.counts))
+    to_do = sum(each.to_do if deletes else each.to_send for each in planned.counts)
+    watcher.start("push", to_do, "entities")
     client = work.port_client()
     try:
         _make_blueprints(context, planned, client)

@@ -88,7 +88,7 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
     context = work.context
     skipped = frozenset(blocked)
     resources = [each for each in context.resources if each.name not in skipped]
-    watcher.start("mappings", len(resources))
+    watcher.start("mappings", len(resources), "resources")
     checks = checks_of(work, resources)
     results = []
     with EntityStage() as stage:
@@ -97,7 +97,7 @@ def map_entities(work: Work, watcher: Watcher, blocked: Iterable[str]) -> tuple[
                 check = checks[resource.name]
                 result = _map(context, connection, resource, context.jq, stage, check)
                 results.append(result)
-                watcher.advance("mappings")
+                watcher.advance("mappings", rows=result.rows)
                 _say(result)
         context.jq.rest()
         with context.database.writing() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +11,7 @@ from lading import log
 from lading.errors import Problem, UserError, nearest
 from lading.extract.plan import EVERYTHING, Scope
 from lading.extract.streams import SNAPSHOT
+from lading.pipeline.days import Days
 
 if TYPE_CHECKING:
     from lading.extract.plan import Extract, Landed, Plan, Request
@@ -105,11 +105,11 @@ def _look_through(work: Work) -> tuple[Unknown, ...]:
 def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -> Extraction:
     from lading.extract.run import extract as carry_out
 
-    totals = Counter(each.extract.stream.name for each in planned.requests)
+    days = Days(planned.requests)
+    for stream, total in days.totals.items():
+        watcher.start(stream, total, "days")
     for one in planned.extracts:
         requests = [each for each in planned.requests if each.extract is one]
-        if one.stream.name in totals:
-            watcher.start(one.stream.name, totals.pop(one.stream.name))
         if requests:
             _say_what(one, requests)
     return carry_out(
@@ -117,7 +117,9 @@ def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -
         work.context.project.connections,
         work.context.database,
         work.run,
-        lambda request, records: watcher.advance(request.extract.stream.name),
+        lambda request, records: watcher.advance(
+            request.extract.stream.name, days.arrived(request), records
+        ),
         first_number,
     )
 

@@ -118,6 +118,7 @@ class PortClient:
             classify=classify,
             limiter=Limiter(connection.concurrency),
             retry=retry or connection.retry,
+            name="Port",
             timeout=timeout,
             allow=allowance,
         )
