@@ -83,7 +83,8 @@ class Session:
         allow: Allow = lambda reply: None,
     ) -> None:
         """`timeout`: the seconds that each part of an exchange may take; connecting at most 15.
-        `name` is what people call the server. `allow`: what an answer says of the server's rate limit, which is then kept to."""
+        `allow`: what an answer says of the server's rate limit, which is then kept to. `name` is
+        what people call the server."""
         import httpx
 
         try:

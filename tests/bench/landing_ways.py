@@ -23,10 +23,9 @@ from tests.bench.corpus import Corpus, open_corpus
 from tests.bench.processes import REPOSITORY, memory
 
 from lading.extract.fetch import Fetcher, PageSizes
-from lading.extract.landing import land
+from lading.extract.landing import ARRIVALS_AT_ONCE, BYTES_AT_ONCE, land
 from lading.extract.owners import Owners
 from lading.extract.plan import Extract, Period, Request
-from lading.extract.run import ARRIVALS_AT_ONCE, BYTES_AT_ONCE
 from lading.extract.spool import Arrival, Spool
 from lading.extract.streams import read_streams
 from lading.http import Reply

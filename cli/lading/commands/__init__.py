@@ -91,10 +91,8 @@ def invoke(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         _show_usage(error)
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        from lading.commands.output import remark
-
-        remark("stopped; what had landed and what Port had taken is on record")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        _show_stopped(stop)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -119,6 +117,21 @@ def show_failure(error: Exception) -> int:
         return error.exit_code
     show_bug(error)
     return 1
+
+
+def _show_stopped(stop: BaseException) -> None:
+    from lading.commands.output import remark
+    from lading.pipeline.so_far import Stopped
+
+    # click has its own word for it.
+    cause = stop.__cause__ if isinstance(stop, click.Abort) else stop
+    if not isinstance(cause, Stopped):
+        remark("stopped")
+        return
+    from lading.commands.report import show_stopped
+
+    show_stopped(cause.so_far)
+    remark("stopped; what had landed and what Port had taken is on record")
 
 
 def _show_usage(error: click.ClickException) -> None:

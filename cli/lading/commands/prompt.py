@@ -161,8 +161,9 @@ class Prompt:
         found = self._catalog.found(name.strip())
         if found is None:
             known = self._catalog.relations
+            alike = known if "." in name else [each.name for each in known.values()]
             those = [each for each, one in known.items() if one.name.casefold() == name.casefold()]
-            hint = f"it is one of {', '.join(those)}" if those else nearest(name, known)
+            hint = f"it is one of {', '.join(those)}" if those else nearest(name, alike)
             raise UserError(f"which table is '{name}'?", hint=hint)
         return found
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from lading.extract.run import Extraction, Outcome
     from lading.pipeline.context import Context
     from lading.pipeline.findings import CheckResult
+    from lading.pipeline.so_far import SoFar
     from lading.pipeline.sync import Planned, Synced
     from lading.port.tally import PushResult
 
 SHOWN = 10
 PUSHED = ("created", "changed", "deleted", "unchanged")
-PUSHED_SOMETIMES = ("kept", "refused", "failed", "conflicting", "left_out")
+PUSHED_SOMETIMES = ("kept", "refused", "failed", "conflicting", "left_out", "left")
 # What the ids of tests begin with; the other checks are about sources.
 TESTS = ("test.", "unit_test.", "mapping_test.")
 
@@ -48,6 +49,8 @@ def show_extraction(extraction: Extraction) -> None:
         for each in extraction.outcomes
     ]
     say(table(["stream", "width", "grouped by", "ranges", "records", "failed"], rows))
+    if extraction.left:
+        say(f"Not fetched yet: {count(extraction.left, 'range')}")
     if extraction.restated:
         say(f"Restated: {in_words(extraction.restated)}")
     for outcome in extraction.outcomes:
@@ -176,6 +179,21 @@ def show_sync(synced: Synced) -> None:
     show_extraction(synced.extraction)
     show_build(synced.planned.nodes)
     show_pushed(synced.planned, synced.pushed)
+
+
+def show_stopped(so_far: SoFar) -> None:
+    """What was done until a Ctrl-C, in the words of a run that came to its end; what is left."""
+    if so_far.extraction is not None:
+        show_extraction(so_far.extraction)
+    if so_far.nodes:
+        show_build(so_far.nodes)
+    if so_far.nodes_left:
+        say(f"Not built yet: {count(so_far.nodes_left, 'node')}")
+    if so_far.planned is not None and so_far.pushed is not None:
+        show_pushed(so_far.planned, so_far.pushed)
+    if so_far.checks or so_far.checks_left:
+        show_checks(so_far.checks)
+        say(f"Not run: {count(so_far.checks_left, 'check')}")
 
 
 def show_checks(results: Sequence[CheckResult]) -> None:

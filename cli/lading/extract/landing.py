@@ -15,13 +15,18 @@ from lading.errors import DatabaseError
 from lading.extract import owners, snapshots
 from lading.extract.plan import Landed, Period
 from lading.extract.restatements import keep_superseded, put_aside
-from lading.extract.spool import Arrival
+from lading.extract.spool import Arrival, Spool
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from lading.warehouse.database import Database
+
 # DuckDB's own default for the largest JSON object, in bytes; its buffers grow with it.
 LARGEST_OBJECT = 16 * 1024 * 1024
+# So many arrivals, or so many bytes, are worth opening the database for.
+ARRIVALS_AT_ONCE = 256
+BYTES_AT_ONCE = 32 * 1024 * 1024
 
 ARRIVALS = """
 CREATE OR REPLACE TEMP TABLE arrivals AS
@@ -259,3 +264,30 @@ def put_failures_on_record(
     if rows:
         marks = ", ".join("?" for _ in rows[0])
         connection.executemany(f"INSERT INTO lading.requests VALUES ({marks})", rows)
+
+
+class Gathering:
+    """Arrivals gathered until they are worth opening the database for."""
+
+    def __init__(self, database: Database, spool: Spool) -> None:
+        self._database = database
+        self._spool = spool
+        self._arrivals: list[Arrival] = []
+        self._size = 0
+
+    def add(self, arrival: Arrival) -> None:
+        """One more; lands what there is if that is enough."""
+        self._arrivals.append(arrival)
+        self._size += arrival.size
+        if len(self._arrivals) >= ARRIVALS_AT_ONCE or self._size >= BYTES_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Land what there is."""
+        if not self._arrivals:
+            return
+        # Taken out first: if landing fails they stay in the spool and are not tried again here.
+        arrivals, self._arrivals, self._size = self._arrivals, [], 0
+        with self._database.writing() as connection:
+            land(connection, arrivals)
+        self._spool.landed(arrivals)

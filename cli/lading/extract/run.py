@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from lading.errors import (
 )
 from lading.extract.anthropic import open_session
 from lading.extract.fetch import Effort, Fetcher, PageSizes
-from lading.extract.landing import land, put_failures_on_record
+from lading.extract.landing import Gathering, land, put_failures_on_record
 from lading.extract.owners import owners_of
 from lading.extract.plan import answered_by
 from lading.extract.restatements import tell_restated
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from lading.warehouse.database import Database
     from lading.warehouse.runs import Run
 
-# So many arrivals, or so many bytes, are worth opening the database for.
-ARRIVALS_AT_ONCE = 256
-BYTES_AT_ONCE = 32 * 1024 * 1024
 # After so many requests of one extract that came to nothing, the rest is not tried.
 GIVE_UP_AFTER = 3
 
@@ -75,7 +72,8 @@ class Outcome:
 class Extraction:
     """What became of the plan. `http_requests` counts every try of every page; `checks` say
     whether what landed agrees with the control totals, `restated` what was closed and came back
-    different, `unknown` what of it no model knows."""
+    different, `unknown` what of it no model knows. `left` counts the ranges that were not fetched
+    since somebody stopped it."""
 
     outcomes: tuple[Outcome, ...]
     http_requests: int
@@ -83,6 +81,7 @@ class Extraction:
     checks: tuple[Check, ...] = ()
     restated: tuple[Restated, ...] = ()
     unknown: tuple[Unknown, ...] = ()
+    left: int = 0
 
     @property
     def failed_streams(self) -> frozenset[str]:
@@ -153,11 +152,13 @@ def extract(
     run: Run,
     report: Report = lambda request, records: None,
     first_number: int = 1,
+    on_stop: Callable[[Extraction], None] = lambda done: None,
 ) -> Extraction:
     """Carry out all requests of the plan; what fails is told, and the others go on.
 
     `report` is called for each request that has landed in the spool, with its records. The
-    requests are numbered from `first_number` on, which has to be new in the run.
+    requests are numbered from `first_number` on, which has to be new in the run. `on_stop` gets
+    what was done when a Ctrl-C ends it, once the pages under way are there.
 
     Raises:
         UserError: a key's variable is not set, or it is another organisation's key than the one
@@ -174,14 +175,25 @@ def extract(
             _carry_out(
                 waiting, connections, sessions, spool, database, run, books, report, interruptions
             )
+    except KeyboardInterrupt:
+        on_stop(_extraction(books.values(), sessions.values(), len(plan.requests)))
+        raise
     finally:
         for session in sessions.values():
             session.close()
         spool.close()
+    return _extraction(books.values(), sessions.values(), len(plan.requests))
+
+
+def _extraction(
+    books: Iterable[_Progress], sessions: Iterable[Session], planned: int
+) -> Extraction:
+    outcomes = tuple(_outcome(each) for each in books)
     return Extraction(
-        tuple(_outcome(each) for each in books.values()),
-        sum(each.requests for each in sessions.values()),
-        sum(each.retries for each in sessions.values()),
+        outcomes,
+        sum(each.requests for each in sessions),
+        sum(each.retries for each in sessions),
+        left=planned - sum(each.requests for each in outcomes),
     )
 
 
@@ -216,23 +228,34 @@ def _carry_out(
         for name, session in sessions.items()
     }
     most = max(1, sum(connections[name].concurrency for name in sessions))
-    landing = _Landing(database, spool)
+    landing = Gathering(database, spool)
     under_way: dict[Future[Arrival], _Asked] = {}
     failed: list[tuple[int, Failure]] = []
     pool = ThreadPoolExecutor(max_workers=most, thread_name_prefix="fetch")
+
+    def take(request: Request, arrival: Arrival) -> None:
+        _count(books[request.extract.key], arrival, run)
+        landing.add(arrival)
+        report(request, arrival.records)
+
     try:
         while _fill(waiting, under_way, most, pool, fetchers, books, failed) or under_way:
             for future in interruptions.first_of(under_way):
                 number, request, effort = under_way.pop(future)
                 progress = books[request.extract.key]
                 try:
-                    arrival = future.result()
+                    take(request, future.result())
                 except ServerError as error:
                     failed.append((number, _note(progress, request, error, books, effort)))
-                    continue
-                _count(progress, arrival, run)
-                landing.add(arrival)
-                report(request, arrival.records)
+    except KeyboardInterrupt:
+        for session in sessions.values():
+            session.give_up()
+        try:
+            _finish(under_way, interruptions, take)
+        finally:
+            for _, request, _ in under_way.values():
+                books[request.extract.key].requests -= 1
+        raise
     finally:
         for session in sessions.values() if under_way else ():
             session.break_off()
@@ -241,6 +264,19 @@ def _carry_out(
         if failed:
             with database.writing() as connection:
                 put_failures_on_record(connection, _rows(run, failed))
+
+
+def _finish(
+    under_way: dict[Future[Arrival], _Asked],
+    interruptions: Interruptions,
+    take: Callable[[Request, Arrival], None],
+) -> None:
+    """Wait for the pages under way, and take the ranges that are whole with them."""
+    log.warning("interrupted", "finishing the pages under way (again: not even those)")
+    interruptions.all_of(under_way)
+    for future in [each for each in under_way if each.exception() is None]:
+        _, request, _ = under_way.pop(future)
+        take(request, future.result())
 
 
 def _fill(
@@ -314,31 +350,6 @@ def _note(
             if other.extract.key[:2] == request.extract.key[:2]:
                 other.stopped = error
     return failure
-
-
-class _Landing:
-    """Arrivals gathered until they are worth opening the database for."""
-
-    def __init__(self, database: Database, spool: Spool) -> None:
-        self._database = database
-        self._spool = spool
-        self._arrivals: list[Arrival] = []
-        self._size = 0
-
-    def add(self, arrival: Arrival) -> None:
-        self._arrivals.append(arrival)
-        self._size += arrival.size
-        if len(self._arrivals) >= ARRIVALS_AT_ONCE or self._size >= BYTES_AT_ONCE:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._arrivals:
-            return
-        # Taken out first: if landing fails they stay in the spool and are not tried again here.
-        arrivals, self._arrivals, self._size = self._arrivals, [], 0
-        with self._database.writing() as connection:
-            land(connection, arrivals)
-        self._spool.landed(arrivals)
 
 
 def _rows(run: Run, failed: Sequence[tuple[int, Failure]]) -> Iterator[list[object]]:

@@ -84,6 +84,13 @@ def build(
         total = len(steps) + sum(len(step.tests) for step in steps)
         watcher.start("models", total, "models and tests")
         teller = _Teller(total, watcher.advance, log.info if name_passed else log.debug)
+        work.so_far.nodes_left = len(steps)
+
+        def note(result: NodeResult) -> None:
+            work.so_far.nodes.append(result)
+            work.so_far.nodes_left -= 1
+            teller.tell(result)
+
         results = carry_out(
             context.graph,
             connection,
@@ -91,7 +98,7 @@ def build(
             Way(work.run.id, wish.jobs or context.project.target.threads, wish.keep_going),
             locate=context.locate,
             files=context.files,
-            on_node=teller.tell,
+            on_node=note,
         )
     work.incomplete |= any(not each.is_good for each in results)
     return results

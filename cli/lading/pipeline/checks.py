@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lading import log
 from lading.pipeline.findings import Check, CheckResult, Finding, Outcome
+from lading.pipeline.so_far import SoFar, Stopped
 from lading.transform.statements import positions_in_errors
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def run_checks(
     Raises:
         UserError: the choice means nothing, or a unit test names a column that is not there.
         DatabaseError: there is nothing to check yet.
+        Stopped: a Ctrl-C ended it.
     """
     from lading.pipeline.books import reading_books
     from lading.pipeline.mapping_checks import mapping_checks
@@ -47,13 +50,14 @@ def run_checks(
         total = len(units) + len(mapped) + len(landed) + len(tests)
         watcher.start("checks", total, "checks")
         running = _Running(total, watcher)
-        if empty is not None:
-            running.run(units, empty)
-        if nothing is not None:
-            running.run(mapped, nothing)
-        if landed or tests:
-            with reading_books(context) as connection, positions_in_errors(connection):
-                running.run((*landed, *tests), connection)
+        with running.stoppable():
+            if empty is not None:
+                running.run(units, empty)
+            if nothing is not None:
+                running.run(mapped, nothing)
+            if landed or tests:
+                with reading_books(context) as connection, positions_in_errors(connection):
+                    running.run((*landed, *tests), connection)
     keep_failures(context, running.results)
     return tuple(running.results)
 
@@ -73,6 +77,15 @@ class _Running:
             self.results.append(result)
             self._watcher.advance("checks")
             _say(f"{len(self.results)} of {self._total}", result)
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Have a Ctrl-C tell what has been found until then."""
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            left = self._total - len(self.results)
+            raise Stopped(SoFar(checks=self.results, checks_left=left)) from stop
 
 
 def _chosen(context: Context, choice: Choice | None) -> frozenset[str] | None:

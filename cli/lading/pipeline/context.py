@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lading.errors import LadingError, Place, Problem, UserError
+from lading.pipeline.so_far import SoFar, Stopped
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -170,6 +171,7 @@ class Work:
     deleted: int | None = None
     # What Port said of blueprints in this run, by name; None where it has none.
     held_blueprints: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    so_far: SoFar = field(default_factory=SoFar)
     _port: PortClient | None = None
 
     def port_if_known(self) -> PortClient | None:
@@ -343,6 +345,7 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
 
     Raises:
         DatabaseBusyError: another run, or another process with the file open, did not end.
+        Stopped: a Ctrl-C ended it.
     """
     from lading.extract.spool import is_anything_left
     from lading.warehouse.runs import begin, end, new_run, only_run
@@ -370,7 +373,7 @@ def working(context: Context, command: str, *, held: bool = False) -> Iterator[W
             raise
         except KeyboardInterrupt as failure:
             error, exit_code = type(failure).__name__, 130
-            raise
+            raise Stopped(work.so_far) from failure
         except BaseException as failure:
             error = type(failure).__name__
             raise

@@ -26,6 +26,12 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     to_do = sum(each.to_do if deletes else each.to_send for each in planned.counts)
     watcher.start("push", to_do, "entities")
     client = work.port_client()
+
+    def note(result: PushResult) -> None:
+        work.so_far.pushed = result
+        work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
+        work.deleted = result.deleted
+
     try:
         _make_blueprints(context, planned, client)
     except (ServerError, UserError) as error:
@@ -37,10 +43,10 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
             client,
             Way(settings_by_resource(context), planned.resources, planned.places, deletes),
             lambda steps: watcher.advance("push", steps),
+            note,
         )
     work.incomplete |= not result.ok
-    work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
-    work.deleted = result.deleted
+    note(result)
     return result
 
 

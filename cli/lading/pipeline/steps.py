@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lading import log
@@ -61,7 +62,7 @@ def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extracti
     from lading.extract.totals import check_totals
 
     planned = plan_extraction(work.context, scope)
-    extraction = _fetch(work, watcher, planned)
+    extraction = work.so_far.extraction = _fetch(work, watcher, planned)
     if scope.control_totals:
         extraction = check_totals(
             planned,
@@ -74,7 +75,8 @@ def extract(work: Work, watcher: Watcher, scope: Scope = EVERYTHING) -> Extracti
         restated = tell_restated(work.context.database, work.run.id)
         extraction = replace(extraction, restated=restated)
     work.incomplete |= bool(extraction.failed_streams or extraction.differing_streams)
-    return replace(extraction, unknown=_look_through(work))
+    extraction = work.so_far.extraction = replace(extraction, unknown=_look_through(work))
+    return extraction
 
 
 def _look_through(work: Work) -> tuple[Unknown, ...]:
@@ -121,7 +123,13 @@ def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -
             request.extract.stream.name, days.arrived(request), records
         ),
         first_number,
+        partial(_note_stopped, work),
     )
+
+
+def _note_stopped(work: Work, done: Extraction) -> None:
+    # What is fetched a second time, to be compared, is told with what came first.
+    work.so_far.extraction = work.so_far.extraction or done
 
 
 def _say_what(one: Extract, requests: Sequence[Request]) -> None:

@@ -80,7 +80,9 @@ def _plan(
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
     planned = plan(work, mapped, out, incomplete_streams(work.context, scope), wish)
-    return Planned(nodes, (*out, *planned.blueprints.lacking), planned, mapped)
+    blocks = (*out, *planned.blueprints.lacking)
+    work.so_far.planned = Planned(nodes, blocks, planned, mapped)
+    return work.so_far.planned
 
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN) -> Synced:

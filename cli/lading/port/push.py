@@ -69,10 +69,12 @@ def push(
     client: PortClient,
     way: Way,
     on_progress: OnProgress = lambda entities: None,
+    on_stop: Callable[[PushResult], None] = lambda result: None,
 ) -> PushResult:
     """Do what `lading.planned` says: create, change, delete.
 
     on_progress  called with how many entities more are done
+    on_stop      gets what was done when a Ctrl-C ends it, once the requests under way are answered
 
     What Port refuses and what fails is in the result, also when wrong credentials end it early.
     The caller is the only run on this database (`only_run`), and has drawn up the plan.
@@ -87,6 +89,10 @@ def push(
             with Journal(database.spool, run, client.destination) as journal:
                 delivery = Delivery(client, journal, way.settings)
                 _deliver_all(delivery, _bulks(outbox, delivery), tally, on_progress)
+        except KeyboardInterrupt:
+            tally.interrupted = True
+            on_stop(tally.result())
+            raise
         finally:
             recover(database)
     return tally.result()
@@ -167,6 +173,8 @@ def _deliver_all(
                     "interrupted", "finishing the requests under way (again: not even those)"
                 )
                 interruptions.all_of(under_way)
+                while under_way:
+                    collect()
             except KeyboardInterrupt:
                 delivery.client.break_off()
             raise

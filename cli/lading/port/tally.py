@@ -26,6 +26,7 @@ class PushCounts:
     conflicting  several rows give them with different content; they were not sent
     kept         the mappings no longer give them, and they stay in Port
     left_out     the saved plan did not have what was to be done with them
+    left         somebody stopped the push before they were sent, or before Port had answered
     """
 
     blueprint: str
@@ -38,6 +39,7 @@ class PushCounts:
     conflicting: int = 0
     kept: int = 0
     left_out: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Tally:
     failed_in_a_row: Counter[str] = field(default_factory=Counter)
     given_up: set[str] = field(default_factory=set)
     stopped: bool = False
+    interrupted: bool = False
 
     @property
     def total(self) -> int:
@@ -148,7 +151,9 @@ class Tally:
             self.taken[plan.blueprint, action] for action in ("create", "change", "delete")
         )
         refused = self.refused[plan.blueprint]
-        done = created + changed + deleted + refused
+        rest = self._to_do(plan) - created - changed - deleted - refused
+        failed = sum(each.entities for each in self.failures if each.blueprint == plan.blueprint)
+        left = max(0, rest - failed) if self.interrupted else 0
         return PushCounts(
             blueprint=plan.blueprint,
             created=created,
@@ -156,8 +161,9 @@ class Tally:
             deleted=deleted,
             unchanged=plan.unchanged,
             refused=refused + plan.refused,
-            failed=self._to_do(plan) - done,
+            failed=rest - left,
             conflicting=plan.conflicting,
             kept=plan.kept + (0 if self.deletes else plan.delete),
             left_out=plan.left_out,
+            left=left,
         )

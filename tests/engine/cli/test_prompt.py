@@ -126,7 +126,7 @@ def test_a_sitting(screen: Screen, asked: Desk) -> None:
     screen.type(".schema cost_by_day")
     assert 'amount,"DECIMAL(36,15)",' in screen.see("Cost in the currency", READY)
     screen.type(".schema bils")
-    screen.see("did you mean 'main.bills'?", READY)
+    screen.see("did you mean 'bills'?", READY)
     screen.type(".tabels")
     screen.see("did you mean '.tables'?", READY)
     screen.type(".named tokens_by_day days=3")

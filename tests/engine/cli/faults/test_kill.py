@@ -252,7 +252,7 @@ def test_while_it_pushes(
 def test_stopped_while_a_server_does_not_answer(
     desk: Desk, start: Start, settled: Settled, relay_before: RelayBefore, api: str
 ) -> None:
-    """Once is enough when nothing is lost by it; what Port was sent may end, unless it is twice."""
+    """What is under way may end, unless it is twice."""
     asked, ended = threading.Event(), threading.Event()
 
     def meet(relay: Relay, request: Request, number: int) -> Response:
@@ -268,9 +268,9 @@ def test_stopped_while_a_server_does_not_answer(
     try:
         assert asked.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
-        if api == "port":
-            read_until(process.stderr, "finishing the requests under way")
-            process.send_signal(signal.SIGINT)
+        under_way = "requests" if api == "port" else "pages"
+        read_until(process.stderr, f"finishing the {under_way} under way")
+        process.send_signal(signal.SIGINT)
         # The server would let it wait for far longer.
         _, said = process.communicate(timeout=PATIENCE / 2)
     finally:
