@@ -207,6 +207,7 @@ def _lay_out(root: Path) -> None:
 def _take_marts_away(root: Path) -> None:
     rmtree(root / "models/marts")
     rmtree(root / "tests/models")
+    rmtree(root / "queries")
 
 
 # Where the processes that share the tests leave for each other what is made once for all of them.

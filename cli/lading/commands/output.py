@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ import click
 
 from lading.errors import Place, Problem
 from lading.secrets import redact
+
+# A column of text that is wrapped has at least so many letters on a line.
+NARROWEST = 10
 
 
 def say(text: str = "") -> None:
@@ -159,16 +162,58 @@ def show_bug(error: BaseException) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns under headings; numbers to the right. Never wrapped: scripts read it too."""
+    """Columns under headings; numbers to the right. On a terminal that is too narrow for it, texts
+    go over several lines of their column; elsewhere nothing is wrapped: scripts read it."""
+    return "\n".join(line for lines in table_lines(headings, rows) for line in lines)
+
+
+def table_lines(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], indent: int = 2
+) -> list[list[str]]:
+    """The lines of a table's headings, and those of each of its rows."""
     cells = [[cell_text(value) for value in row] for row in rows]
     widths = [
         max(len(heading), *(len(row[column]) for row in cells)) if cells else len(heading)
         for column, heading in enumerate(headings)
     ]
     right = numeric_columns(cells, len(headings))
-    lines = [_line(headings, widths, right)]
-    lines += [_line(row, widths, right) for row in cells]
-    return "\n".join(line.rstrip() for line in lines)
+    if (screen := screen_width()) is not None:
+        widths = _fitted(widths, right, screen - indent - 2 * (len(widths) - 1))
+    return [
+        [(" " * indent + line).rstrip() for line in _lines(row, widths, right)]
+        for row in (headings, *cells)
+    ]
+
+
+def _fitted(widths: Sequence[int], right: Sequence[bool], room: int) -> list[int]:
+    """Widths that fit in so many columns, as far as texts can be made narrower: the widest first,
+    and none below `NARROWEST`."""
+    fitted = list(widths)
+    while sum(fitted) > room:
+        texts = [n for n, width in enumerate(fitted) if not right[n] and width > NARROWEST]
+        if not texts:
+            return list(widths)
+        fitted[max(texts, key=lambda n: fitted[n])] -= 1
+    return fitted
+
+
+def _lines(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
+    from itertools import zip_longest
+
+    parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for line in zip_longest(*parts, fillvalue=""):
+        yield "  ".join(
+            cell.rjust(width) if to_the_right else cell.ljust(width)
+            for cell, width, to_the_right in zip(line, widths, right, strict=True)
+        )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, break_on_hyphens=False)
 
 
 def counts(
@@ -179,13 +224,6 @@ def counts(
     shown = [*always, *(each for each in sometimes if any(getattr(one, each) for one in of))]
     rows = [[each.blueprint, *(getattr(each, name) for name in shown)] for each in of]
     return ["blueprint", *(name.replace("_", " ") for name in shown)], rows
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return "  " + "  ".join(
-        cell.rjust(width) if to_the_right else cell.ljust(width)
-        for cell, width, to_the_right in zip(cells, widths, right, strict=True)
-    )
 
 
 def numeric_columns(cells: Sequence[Sequence[str]], columns: int) -> list[bool]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 A_MOMENT = 1.0
 # A bar is no wider than this; on a narrow screen it is the first to give way.
 WIDEST = 24
+# What a line of the log begins with: the time of day, and two spaces.
+CLOCK = len("00:00:00  ")
 # Rates are told of what goes on for some time, in steps a second.
 RATED = frozenset({"entities"})
 
@@ -59,7 +61,7 @@ def bars() -> Iterator[Bars]:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     progress = _progress(console)
     begun = _Later(progress.start)
-    log.sink.write = lambda line: console.print(line, soft_wrap=True)
+    log.sink.write = lambda line: console.print(_wrapped(line, console.width), soft_wrap=True)
     try:
         yield Bars(progress)
     finally:
@@ -106,6 +108,22 @@ def figures(task: Task) -> str:
         if (left := task.time_remaining) is not None:
             parts.append(f"{int(left) // 60}:{int(left) % 60:02} left")
     return ", ".join(parts)
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line of the log on a screen, with what goes on below the message and no word cut."""
+    from textwrap import wrap
+
+    parts = wrap(
+        line,
+        max(width, 2 * CLOCK),
+        subsequent_indent=" " * CLOCK,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+    )
+    return "\n".join(parts)
 
 
 class _Later:

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from lading.commands.asked import Placed, answers, print_questions
-from lading.commands.output import complain, remark, say, show_problems
+from lading.commands.output import complain, remark, say, show_problems, table_lines
 from lading.commands.paging import sheet, show
 from lading.commands.prompt_words import is_whole, suggestions
 from lading.commands.rows import FORMATS, print_records
@@ -153,7 +153,14 @@ class Prompt:
         relation = self._relation(" ".join(about))
         said = self._desk.described(relation.schema, relation.name)
         rows = [(name, kind, said.get(name, "")) for name, kind in relation.columns]
-        self._print(("column", "type", "meaning"), rows)
+        headings = ("column", "type", "meaning")
+        if self._output != "table":
+            self._print(headings, rows)
+            return
+        with sheet() as written:
+            for lines in table_lines(headings, rows, indent=0):
+                written.writelines(f"{line}\n" for line in lines)
+            show(written, paged=self._is_paged)
 
     def _relation(self, name: str) -> Relation:
         with self._desk.database.reading() as connection:

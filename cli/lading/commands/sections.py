@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from lading.commands import markdown
-from lading.commands.output import table
+from lading.commands.output import screen_width, table_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,23 @@ def _lines(section: Section) -> Iterator[str]:
         yield f"{section.title}."
         return
     yield f"{section.title}:"
-    first, *rows = table(section.headings, section.rows).split("\n")
-    yield first
+    first, *rows = table_lines(section.headings, section.rows)
+    yield from first
     for row, notes in zip_longest(rows, section.notes, fillvalue=()):
-        yield str(row)
-        yield from (f"    {line}" for note in notes for line in note.splitlines())
+        yield from row
+        lines = (line for note in notes for line in note.splitlines())
+        yield from (f"    {part}" for line in lines for part in _fitted(line))
     if section.hint:
         yield section.hint
+
+
+def _fitted(note: str) -> list[str]:
+    """The lines of a note, in front of which there are four columns."""
+    from textwrap import wrap
+
+    if (width := screen_width()) is None or len(note) + 4 <= width:
+        return [note]
+    return wrap(note, max(20, width - 4), break_long_words=False, break_on_hyphens=False)
 
 
 def _markdown(section: Section) -> str:

@@ -119,7 +119,8 @@ def open_desk(
 
 
 def question_problems(context: Context, made: Skeleton) -> Iterator[Problem]:
-    """What is wrong with the columns and tables that the questions name."""
+    """What is wrong with the questions, also with the columns and tables that they name. Nothing
+    but the question itself depends on that."""
     import duckdb
 
     from lading.transform.bind_messages import taken_apart
@@ -127,7 +128,9 @@ def question_problems(context: Context, made: Skeleton) -> Iterator[Problem]:
     from lading.transform.skeleton import CLOSING, OPENING, described
     from lading.transform.statements import explained
 
-    for question, sql in read_questions(context.project, context.graph)[0]:
+    questions, problems = read_questions(context.project, context.graph)
+    yield from problems
+    for question, sql in questions:
         try:
             described(made.connection, sql)
         except duckdb.IOException:

@@ -267,7 +267,7 @@ def _everything(project: Project) -> str:
         *project.unit_tests,
         *project.mapping_tests,
     )
-    texts = (*project.models, *project.macros, *project.data_tests, *project.queries)
+    texts = (*project.models, *project.macros, *project.data_tests)
     return entry_key(
         [(document.file, document.data) for document in documents],
         [(text.file, text.text) for text in texts],
@@ -286,7 +286,6 @@ def _check(
     from lading.extract.streams import check_streams
     from lading.pipeline.row_paths import unknown_paths
     from lading.transform.local_files import local_files
-    from lading.transform.questions import read_questions
     from lading.transform.unit_tests import read_unit_tests
 
     project = context.project
@@ -302,7 +301,6 @@ def _check(
     yield from _check_blueprints(project)
     yield from context.checked_tests()[1]
     yield from read_unit_tests(project, context.graph)[1]
-    yield from read_questions(project, context.graph)[1]
 
 
 def _check_mappings(context: Context) -> Iterator[Problem]:

@@ -108,8 +108,9 @@ def _fetch(work: Work, watcher: Watcher, planned: Plan, first_number: int = 1) -
     from lading.extract.run import extract as carry_out
 
     days = Days(planned.requests)
+    lists = {each.name for each in work.context.streams if each.iterate == "snapshot"}
     for stream, total in days.totals.items():
-        watcher.start(stream, total, "days")
+        watcher.start(stream, total, "lists" if stream in lists else "days")
     for one in planned.extracts:
         requests = [each for each in planned.requests if each.extract is one]
         if requests:

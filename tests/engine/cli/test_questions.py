@@ -16,7 +16,7 @@ import pytest
 from lading.sandbox.corrections import Correction
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Desk, Done, MakeDesk
+    from tests.engine.conftest import Desk, MakeDesk
 
     from lading.sandbox.organisation import Organisation
     from lading.sandbox.usage import UsageEvent
@@ -290,16 +290,19 @@ BROKEN = [
 
 
 def test_what_is_wrong_with_a_question_is_found_by_compile(desk: Desk) -> None:
-    for text, said in BROKEN:
-        desk.write("queries/mine.sql", text)
-        # Whatever reads the project's files finds it; columns are for compile alone.
-        done: Done = desk.run("compile" if "dya" in text else "ls")
-        assert (done.code, said in done.err) == (2, True), done.err
-        assert "a model" not in done.err
-    desk.write("queries/mine.sql", "from lading.runs")
-    desk.write("queries/more/mine.sql", "from lading.runs")
-    twice = desk.run("ls")
-    assert (twice.code, "there are two questions 'mine'" in twice.err) == (2, True)
+    """All of it at once; and nothing but the question depends on it."""
+    for number, (text, _) in enumerate(BROKEN):
+        desk.write(f"queries/mine_{number}.sql", text)
+    desk.write("queries/more/mine_0.sql", "from lading.runs")
+    desk.write("queries/fine.sql", "from lading.runs join elsewhere using (run_id)")
+    assert desk.run("ls").code == 0
+    done = desk.run("compile")
+    assert done.code == 2
+    for number, (_, said) in enumerate(BROKEN):
+        assert said.replace("mine", f"mine_{number}") in done.err
+    assert "there are two questions 'mine_0'" in done.err
+    assert "warning: there is no table 'elsewhere'" in done.err
+    assert "a model" not in done.err
 
 
 def test_a_broken_model_keeps_no_other_question_from_being_asked(built: Desk) -> None:

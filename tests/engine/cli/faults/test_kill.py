@@ -45,6 +45,7 @@ class Strike:
     def __init__(self, number: int, path: str, blow: signal.Signals, *, late: bool = False) -> None:
         self.number, self.path, self.blow, self.late = number, path, blow, late
         self.process: Process | None = None
+        self.out = ""
         self._started = threading.Event()
         self._seen = 0
         self._counting = threading.Lock()
@@ -74,7 +75,7 @@ class Strike:
         """Let it come down on the process; gives what that wrote to stderr."""
         self.process = process
         self._started.set()
-        _, said = process.communicate(timeout=PATIENCE)
+        self.out, said = process.communicate(timeout=PATIENCE)
         return said
 
 
@@ -137,7 +138,9 @@ def test_while_it_fetches(
     assert len(relay.requests) < 25 + CONCURRENCY
     if blow is STOP:
         assert_stopped(process, said)
-        assert desk.query("SELECT count(*) >= 21 FROM lading.requests") == [(True,)]
+        [(landed,)] = desk.query("SELECT count(*) FROM lading.requests")
+        assert landed >= 21
+        assert f"Not fetched yet: {46 - landed} ranges\n" in strike.out
     else:
         assert process.returncode == -signal.SIGKILL
     relay.renew()
@@ -242,6 +245,12 @@ def test_while_it_pushes(
     if blow is STOP:
         assert_stopped(process, said)
         assert not again
+        # The summary is that of a push: what Port took, and what is left.
+        table = strike.out.partition("Pushed to Port")[2].splitlines()[1:]
+        headings, *rows = (line.replace(",", "").split() for line in table)
+        counts = [dict(zip(headings, row, strict=True)) for row in rows]
+        assert sum(int(each["created"]) for each in counts) == len(taken)
+        assert sum(int(each["left"]) for each in counts) == len(sent)
     else:
         assert process.returncode == -signal.SIGKILL
         assert 1 <= len(again) <= CONCURRENCY * BULK
