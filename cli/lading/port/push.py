@@ -90,7 +90,6 @@ def push(
                 delivery = Delivery(client, journal, way.settings)
                 _deliver_all(delivery, _bulks(outbox, delivery), tally, on_progress)
         except KeyboardInterrupt:
-            tally.interrupted = True
             on_stop(tally.result())
             raise
         finally:
@@ -167,6 +166,7 @@ def _deliver_all(
             while under_way:
                 collect()
         except KeyboardInterrupt:
+            tally.interrupted = True
             delivery.client.give_up()
             try:
                 log.warning(

@@ -114,6 +114,8 @@ class Tally:
         if first.action != "bare":
             self.refused[blueprint] += len(outcome.refused)
             self.refusals += outcome.refused
+        if self.interrupted and outcome.error is not None:
+            return  # it was not sent, or not again: that is left
         if first.action != "delete" and (outcome.failed or (outcome.refused and not first.again)):
             self._keep()
         if outcome.error is None:
