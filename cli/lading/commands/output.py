@@ -161,14 +161,20 @@ def show_bug(error: BaseException) -> None:
         remark("".join(traceback.format_exception(error)))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns under headings; numbers to the right. On a terminal that is too narrow for it, texts
-    go over several lines of their column; elsewhere nothing is wrapped: scripts read it."""
-    return "\n".join(line for lines in table_lines(headings, rows) for line in lines)
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None
+) -> str:
+    """Columns under headings; numbers to the right. On a terminal, or with a `width`, that is too
+    narrow for it, texts go over several lines of their column; elsewhere nothing is wrapped:
+    scripts read it."""
+    return "\n".join(line for lines in table_lines(headings, rows, width) for line in lines)
 
 
 def table_lines(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], indent: int = 2
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    width: int | None = None,
+    indent: int = 2,
 ) -> list[list[str]]:
     """The lines of a table's headings, and those of each of its rows."""
     cells = [[cell_text(value) for value in row] for row in rows]
@@ -177,8 +183,9 @@ def table_lines(
         for column, heading in enumerate(headings)
     ]
     right = numeric_columns(cells, len(headings))
-    if (screen := screen_width()) is not None:
-        widths = _fitted(widths, right, screen - indent - 2 * (len(widths) - 1))
+    room = width if width is not None else screen_width()
+    if room is not None:
+        widths = _fitted(widths, right, room - indent - 2 * (len(widths) - 1))
     return [
         [(" " * indent + line).rstrip() for line in _lines(row, widths, right)]
         for row in (headings, *cells)

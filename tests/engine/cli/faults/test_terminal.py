@@ -37,8 +37,10 @@ class Seen(NamedTuple):
     code: int | None
 
 
-def spawn(desk: Desk, *arguments: str, **environment: str) -> pexpect.spawn[str]:
-    """A command with its stdin and stderr on a terminal of 100 columns, its stdout in a file."""
+def spawn(
+    desk: Desk, *arguments: str, columns: int = 100, **environment: str
+) -> pexpect.spawn[str]:
+    """A command with its stdin and stderr on a terminal, its stdout in a file."""
     import pexpect
 
     command = [sys.executable, "-m", "lading", arguments[0], "-C", str(desk.root), *arguments[1:]]
@@ -51,14 +53,14 @@ def spawn(desk: Desk, *arguments: str, **environment: str) -> pexpect.spawn[str]
         encoding="utf-8",
         codec_errors="replace",  # Ctrl-C may come in the middle of a bar's character
         timeout=PATIENCE,
-        dimensions=(40, 100),
+        dimensions=(40, columns),
     )
 
 
-def see(desk: Desk, *arguments: str, **environment: str) -> Seen:
+def see(desk: Desk, *arguments: str, columns: int = 100, **environment: str) -> Seen:
     import pexpect
 
-    child = spawn(desk, *arguments, **environment)
+    child = spawn(desk, *arguments, columns=columns, **environment)
     child.expect(pexpect.EOF)
     child.close()
     return Seen(child.before or "", (desk.root / "out.txt").read_text("utf-8"), child.exitstatus)
@@ -70,6 +72,13 @@ def test_a_terminal_gets_bars_and_stdout_gets_none(desk: Desk) -> None:
     for name in ("usage_messages", "cost_report", "claude_code", "models", "mappings", "push"):
         assert re.search(rf"{name}[^\r\n]*{BAR}", seen.terminal), name
     assert COLOUR.search(seen.terminal)
+    plain = SEQUENCE.sub("", seen.terminal)
+    # The first of 2026 to the fifth of February, of which cost has no report yet.
+    assert re.search(r"usage_messages\s+━+ 36 of 36 days, 72 rows", plain)
+    assert re.search(r"cost_report\s+━+ 35 of 35 days, 35 rows", plain)
+    assert re.search(r"workspaces\s+━+ 1 of 1 lists, 6 rows", plain)
+    assert re.search(r"models\s+━+ (\d+) of \1 models and tests", plain)
+    assert re.search(rf"push\s+━+ {len(desk.sent())} of {len(desk.sent())} entities", plain)
     assert seen.terminal.rindex(SHOW_CURSOR) > seen.terminal.rindex(HIDE_CURSOR)
     assert "Pushed to Port" in seen.out
     assert not SEQUENCE.search(seen.out)
@@ -110,6 +119,36 @@ def test_what_is_no_terminal_gets_plain_lines(start: Start, format: str) -> None
     if format == "json":
         codes = [json.loads(line)["code"] for line in err.splitlines()]
         assert codes == [*["extract"] * 8, "control_totals", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_bars_fit_the_screen_and_waits_are_told(desk: Desk, columns: int) -> None:
+    desk.anthropic.faults.add(Fault("429", path="cost_report", retry_after=2))
+    desk.anthropic.faults.add(Fault("slow", path="claude_code", times=3, seconds=1))
+    seen = see(desk, "extract", columns=columns, NO_COLOR="1")
+    assert seen.code == 0
+    drawn = SEQUENCE.sub("", seen.terminal).split("\r\n")
+    lines = [line.split("\r")[-1] for line in drawn if BAR in line]
+    assert any(re.match(r"usage_messages +━+ 36 of 36 days", each) for each in lines)
+    assert max(map(len, lines)) <= columns
+    said = " ".join(SEQUENCE.sub("", seen.terminal).split())
+    assert "warning: Anthropic asks for 2 s: GET" in said
+    assert "again in 2.0 s (try 2 of 5)" in said
+    assert "of them again:" in seen.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "term"), [(("-q",), "xterm"), ((), "dumb")], ids=["-q", "dumb"]
+)
+def test_no_bars_where_they_are_not_wanted(
+    desk: Desk, arguments: tuple[str, ...], term: str
+) -> None:
+    desk.anthropic.faults.add(Fault("slow", path="claude_code", times=3, seconds=1))
+    seen = see(desk, "extract", *arguments, TERM=term)
+    assert seen.code == 0
+    assert "\x1b" not in seen.terminal
+    assert BAR not in seen.terminal
+    assert ("extract claude_code" in seen.terminal) == (not arguments)
 
 
 def test_a_terminal_gets_no_bars_with_json_lines(desk: Desk) -> None:
