@@ -151,13 +151,21 @@ def show_pushed(planned: Planned, result: PushResult) -> None:
 
     show_blocked(planned.blocked)
     if result.blueprints:
-        say(f"Pushed to Port ({planned.plan.destination}):")
-        headings, rows = counts(result.blueprints, PUSHED, PUSHED_SOMETIMES)
-        say(table(headings, rows))
+        _show_counts(planned.plan.destination, result)
     else:
         say("Nothing to push: the mappings give no entity.")
     if planned.plan.deletes_too_much:
         complain(too_much(planned.plan), code="deletes_too_much")
+    _show_failures(result)
+
+
+def _show_counts(destination: str, result: PushResult) -> None:
+    say(f"Pushed to Port ({destination}):")
+    headings, rows = counts(result.blueprints, PUSHED, PUSHED_SOMETIMES)
+    say(table(headings, rows))
+
+
+def _show_failures(result: PushResult) -> None:
     for failure in result.failures[:SHOWN]:
         complain(str(failure), code="push_failed")
     if len(result.failures) > SHOWN:
@@ -189,8 +197,9 @@ def show_stopped(so_far: SoFar) -> None:
         show_build(so_far.nodes)
     if so_far.nodes_left:
         say(f"Not built yet: {count(so_far.nodes_left, 'node')}")
-    if so_far.planned is not None and so_far.pushed is not None:
-        show_pushed(so_far.planned, so_far.pushed)
+    if so_far.pushed is not None:
+        _show_counts(so_far.destination, so_far.pushed)
+        _show_failures(so_far.pushed)
     if so_far.checks or so_far.checks_left:
         show_checks(so_far.checks)
         say(f"Not run: {count(so_far.checks_left, 'check')}")

@@ -28,7 +28,7 @@ def push(work: Work, planned: PushPlan, watcher: Watcher) -> PushResult:
     client = work.port_client()
 
     def note(result: PushResult) -> None:
-        work.so_far.pushed = result
+        work.so_far.destination, work.so_far.pushed = planned.destination, result
         work.entities, work.refused = result.sent, sum(each.refused for each in result.blueprints)
         work.deleted = result.deleted
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lading.extract.run import Extraction
     from lading.pipeline.findings import CheckResult
-    from lading.pipeline.sync import Planned
     from lading.port.tally import PushResult
     from lading.transform.build import NodeResult
 
@@ -21,7 +20,7 @@ class SoFar:
     extraction: Extraction | None = None
     nodes: list[NodeResult] = field(default_factory=list)
     nodes_left: int = 0
-    planned: Planned | None = None
+    destination: str = ""
     pushed: PushResult | None = None
     checks: list[CheckResult] = field(default_factory=list)
     checks_left: int = 0

@@ -80,9 +80,7 @@ def _plan(
     mapped = map_entities(work, watcher, [each.resource for each in out])
     work.incomplete |= bool(out)
     planned = plan(work, mapped, out, incomplete_streams(work.context, scope), wish)
-    blocks = (*out, *planned.blueprints.lacking)
-    work.so_far.planned = Planned(nodes, blocks, planned, mapped)
-    return work.so_far.planned
+    return Planned(nodes, (*out, *planned.blueprints.lacking), planned, mapped)
 
 
 def sync(work: Work, watcher: Watcher, scope: Scope = EVERYTHING, wish: Wish = PLAIN) -> Synced:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST_DAY = datetime(2026, 2, 1, tzinfo=UTC)
 DOCS = Path(__file__).parents[3] / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"(?:--|#) ((?:mappings|models|macros|tests|sources|data)/\S+)\n")
+NAMED = re.compile(r"(?:--|#) ((?:mappings|models|macros|queries|tests|sources|data)/\S+)\n")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -122,6 +122,24 @@ def test_the_questions_about_figures_have_answers(landed: Desk, reckoning: Recko
     for day, amount, usd in shown:
         due = cents.get(day, Decimal(0))  # a day may have had no cost
         assert (Decimal(amount), Decimal(usd)) == (due, due / 100)
+
+
+def test_the_questions_of_the_documentation_are_answered(landed: Desk) -> None:
+    assert lay_out(landed, "query.md") == ["queries/weekend_tokens.sql"]
+    landed.write("question.sql", "SELECT 1 AS one")
+    assert landed.run("build", "cost", "usage_by_day", "usage_by_day_and_model").code == 0
+    asked = [each for each in commands("query.md") if each.startswith("lading query -")]
+    asked = [
+        each.partition(" > ")[0].replace(" question", f" {landed.root}/question") for each in asked
+    ]
+    assert len(asked) == 4
+    for line in [*asked, "lading query --named weekend_tokens"]:
+        done = _answer(landed, line)
+        assert (done.code, done.err) == (0, ""), f"{line}: {done.err}"
+    assert "weekend_tokens" in _answer(landed, "lading query --list").out
+    page = (DOCS / "query.md").read_text("utf-8")
+    shipped = {path.stem for path in (DOCS.parent / "queries").glob("*.sql")}
+    assert shipped == set(re.findall(r"`(\w+)`", page)) & shipped
 
 
 def _answer(desk: Desk, line: str) -> Done:
