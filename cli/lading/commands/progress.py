@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading import log
+from lading.commands.output import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,7 +103,7 @@ def figures(task: Task) -> str:
     done, total = int(task.completed), int(task.total or 0)
     unit, rows = task.fields["unit"], task.fields["rows"]
     parts = [f"{done:,} of {total:,} {unit}".rstrip()]
-    parts += [f"{rows:,} rows"] if rows else []
+    parts += [count(rows, "row")] if rows else []
     if unit in RATED and not task.finished and task.speed:
         parts.append(f"{task.speed:,.0f}/s")
         if (left := task.time_remaining) is not None:
