@@ -36,6 +36,7 @@ BEYOND_MINIMAL = (
     "macros/ratios.sql",
     "macros/snapshots.sql",
     "macros/usage.sql",
+    "queries",
     "tests",
 )
 MAPPINGS = ("mappings", "tests/mappings")

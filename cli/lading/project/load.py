@@ -36,6 +36,7 @@ FOLDERS = {
     "mapping-paths": "mappings",
     "macro-paths": "macros",
     "test-paths": "tests",
+    "query-paths": "queries",
 }
 # A secret is named, never written: one variable, without a default.
 SECRET = re.compile(r"^\s*\{\{\s*env_var\(\s*(['\"])[A-Za-z_][A-Za-z0-9_]*\1\s*\)\s*\}\}\s*$")
@@ -136,7 +137,7 @@ class _Files:
         self.mapping_tests = self._documents(
             [f"{folder}/mappings" for folder in tests], "mapping_tests"
         )
-        self.queries = self._texts(_folders(settings, "query-paths", "queries"))
+        self.queries = self._texts(_folders(settings, "query-paths"))
 
     def files_of_models(self) -> Iterator[str]:
         """The files that models are in: SQL, and properties files with roll-ups."""
