@@ -42,7 +42,7 @@ def test_without_an_argument_it_asks_nothing_and_says_what_comes_next(
     assert done.code == 0, done.err
     made = tree(empty / "claude-usage")
     assert {name.partition("/")[0] for name in made} == {
-        *("project.yml", "sources", "models", "mappings", "macros", "tests"),
+        *("project.yml", "sources", "models", "mappings", "macros", "queries", "tests"),
         *(".gitignore", ".env.example", "README.md"),
     }
     assert yaml.safe_load(made["project.yml"])["name"] == "claude_usage"
@@ -96,6 +96,7 @@ def test_the_least_that_syncs_really_does(desk: Desk, empty: Path, reckoning: Re
     needed = desk.run("ls", "--select", "+resource_type:mapping,resource_type:model").out.split()
     assert sorted(needed) == sorted(every)
     assert desk.run("plan", "--exit-code").code == 0
+    assert desk.run("compile").code == 0
 
 
 def test_what_is_there_is_named_and_nothing_is_written(desk: Desk, empty: Path) -> None:
