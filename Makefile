@@ -8,7 +8,7 @@ COMPILE := pip-compile --quiet --strip-extras --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench reference wheel lock clean
+.PHONY: help setup demo test lint bench reference wheel lock vendor clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,9 @@ lock: ## pin the dependencies of pyproject.toml anew, at their newest
 	build/lock/bin/pip install --quiet pip-tools==7.6.2
 	build/lock/bin/$(COMPILE) --upgrade -o requirements/runtime.txt pyproject.toml
 	build/lock/bin/$(COMPILE) --upgrade --extra dev -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+
+vendor: ## fetch the libraries of the site again, by version, and check their digests
+	$(PYTHON) requirements/vendor.py
 
 clean: ## remove what was built, and .venv
 	rm -rf $(VENV) build dist target .mypy_cache .pytest_cache .ruff_cache .hypothesis
