@@ -49,7 +49,9 @@ class Option(click.Option):
 def project_folder(ctx: click.Context) -> Path:
     """The folder that -C names, after or before the command, else the environment; else this
     one."""
-    contexts = (ctx, ctx.find_root())
+    contexts = [ctx]
+    while (parent := contexts[-1].parent) is not None:
+        contexts.append(parent)
     # While options are still being read, click has a mark of its own for those without a value.
     given = [
         (each.get_parameter_source("project_dir"), folder)
