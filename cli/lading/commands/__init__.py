@@ -26,6 +26,7 @@ COMMANDS = (
     "show",
     "ls",
     "compile",
+    "docs",
     "debug",
     "import",
     "clean",

@@ -23,13 +23,14 @@ PACKAGE = REPOSITORY / "cli" / "lading"
 HALL = frozenset({"errors", "http", "limiter", "log", "secrets", "waiting"})
 EVERY_ROOM = frozenset({"project", "warehouse", "extract", "transform", "mapping", "port"})
 MAY_IMPORT = {
-    "commands": EVERY_ROOM | {"pipeline", "sandbox", "starter"},
+    "commands": EVERY_ROOM | {"pipeline", "sandbox", "site", "starter"},
     "extract": frozenset({"project", "warehouse"}),
     "mapping": frozenset({"project"}),
-    "pipeline": EVERY_ROOM,
+    "pipeline": EVERY_ROOM | {"site"},
     "port": frozenset({"mapping", "project", "warehouse"}),
     "project": frozenset[str](),
     "sandbox": frozenset[str](),
+    "site": frozenset[str](),
     "starter": frozenset[str](),
     "transform": frozenset({"project", "warehouse"}),
     "warehouse": frozenset({"project"}),
