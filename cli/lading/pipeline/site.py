@@ -163,9 +163,16 @@ def _compiled(context: Context) -> Json:
 
 
 def _samples(connection: DuckDBPyConnection | None) -> Json:
-    """An entity of each mapping, how many it gave, and how many of these Port would refuse."""
+    """An entity of each mapping, as JSON text with every digit of it, how many it gave, and how
+    many of these Port would refuse."""
+    import msgspec
+
     return {
-        resource: {"entity": json.loads(entity), "entities": entities, "unfit": unfit}
+        resource: {
+            "entity": msgspec.json.format(entity, indent=2),
+            "entities": entities,
+            "unfit": unfit,
+        }
         for resource, entity, entities, unfit in _rows(connection, SAMPLES)
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -39,6 +40,8 @@ def anonymous(value: Any, people: Iterable[tuple[str, str]]) -> Clean:
     names = {name: numbers[address] for address, name in known if name and address}
     nameless = sorted({name for address, name in known if name and not address} - names.keys())
     names |= {name: f"person-{n}" for n, name in enumerate(nameless, len(numbers) + 1)}
+    # As they stand in JSON, too, which samples are.
+    names |= {json.dumps(name, ensure_ascii=False)[1:-1]: to for name, to in names.items()}
     return _Masking(numbers, names).clean
 
 

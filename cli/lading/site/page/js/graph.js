@@ -103,8 +103,9 @@
       });
       cy.getElementById(id).addClass("here");
     });
+    if (!alone) return arrangeAll();
     arrange();
-    if (alone) fit();
+    fit();
   }
 
   /** @param {any} edge @param {string} id @param {Set<string>} wanted Edges between an ancestor and a descendant pass it by. */
@@ -150,6 +151,20 @@
     return edges.length ? [{ data: { id: end, ...sized("") } }, ...edges] : [];
   }
 
+  /** @type {Map<string, {x: number, y: number}>} Where the nodes are when all are shown. */
+  const places = new Map();
+
+  /** All nodes where they were first, which takes time to find out. */
+  function arrangeAll() {
+    if (!places.size) {
+      arrange();
+      cy.nodes().forEach((/** @type {any} */ node) => places.set(node.id(), { ...node.position() }));
+    }
+    cy.batch(() => cy.nodes().forEach((/** @type {any} */ node) => node.position(places.get(node.id()))));
+    cy.edges().forEach(bend);
+  }
+
+  /** Those that are shown. */
   function arrange() {
     const shown = cy.elements().not(".gone");
     const ends = cy.add([...pulled(LEFT, shown.roots()), ...pulled(RIGHT, shown.nodes('[group = "blueprint"]'))]);
@@ -200,13 +215,13 @@
     /** @param {string | null} id @param {string | null} column @param {boolean} alone */
     function choose(id, column, alone) {
       const query = id ? `?focus=${encodeURIComponent(id)}${column ? `&column=${encodeURIComponent(column)}` : ""}` : "";
-      history.replaceState(null, "", `#/lineage${query}`);
+      if (location.hash !== `#/lineage${query}`) history.replaceState(null, "", `#/lineage${query}`);
       panel.classList.toggle("hidden", !id);
       whole.classList.toggle("hidden", !id);
       cy.resize();
       if (!id) {
         clear();
-        arrange();
+        arrangeAll();
         return fit();
       }
       const way = column ? light(id, column) : (focus(id, alone), null);
@@ -227,10 +242,9 @@
     cy.on("tap", (/** @type {any} */ event) => event.target === cy && choose(null, null, false));
     cy.on("mouseover", "node", () => (drawing.style.cursor = "pointer"));
     cy.on("mouseout", "node", () => (drawing.style.cursor = ""));
-    arrange();
     const wanted = wishes.get("focus");
     if (wanted && project.shown.some((/** @type {any} */ each) => each.unique_id === wanted)) choose(wanted, wishes.get("column"), true);
-    else fit();
+    else choose(null, null, false);
     return () => {
       cy.destroy();
       cy = null;

@@ -163,7 +163,7 @@
       const sample = project.details.samples[name];
       if (!sample) return parts.card("Sample entity", null, parts.missing("no entity has been made of it yet", "`lading plan` makes them"));
       const about = `One of ${units.many(sample.entities, "entity", "entities")} of ${name} in the last plan${sample.unfit ? `; Port would refuse ${sample.unfit}` : ""}.`;
-      return parts.card("Sample entity", about, code.block(JSON.stringify(sample.entity, null, 2), "json"));
+      return parts.card("Sample entity", about, code.block(sample.entity, "json"));
     });
   }
 

@@ -254,7 +254,7 @@
     const price = (/** @type {string | null} */ text) => (text === null ? "–" : units.dollars(exact.exact(text)));
     const number = (/** @type {string} */ text) => ({ text, number: true });
     return parts.card(title, "Of the days that both reports have whole.", dom.table(["Model", number("Tokens"), number("Cost"), number("Input"), number("Output"), number("All")],
-      table.rows.map((/** @type {any[]} */ [model, , , tokens, cost, input, output, all]) => [el("b", { text: model }), units.count(exact.exact(tokens)), price(cost), price(input), price(output), price(all)]), title));
+      table.rows.map((/** @type {any[]} */ [model, tokens, cost, input, output, all]) => [el("b", { text: model }), units.count(exact.exact(tokens)), price(cost), price(input), price(output), price(all)]), title));
   }
 
   const restatedCard = () => parts.card("Restatements", "Closed days that came back different: every figure whose sum moved. Amounts are cents, as the report has them.", reportParts.restatements(report.restatements));

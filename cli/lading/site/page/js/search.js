@@ -9,11 +9,11 @@
   /** @type {Map<string, {id: string, title: string, href: string, group: string, about: string}>} */
   const entries = new Map();
 
-  /** @param {string} text @returns {string[]} Words, and the parts of names_with_underscores. */
-  function words(text) {
-    const whole = text.toLowerCase().split(/[^\p{L}\p{N}_.-]+/u).filter(Boolean);
-    return [...new Set(whole.flatMap((each) => [each, ...each.split(/[_.-]+/)]).filter(Boolean))];
-  }
+  /** @param {string} text @returns {string[]} */
+  const words = (text) => text.toLowerCase().split(/[^\p{L}\p{N}_.-]+/u).map((each) => each.replace(/^[.-]+|[.-]+$/g, "")).filter(Boolean);
+
+  /** @param {string} text @returns {string[]} Words, and the parts of names: a_b.c_d is c_d and c, too. */
+  const parted = (text) => [...new Set(words(text).flatMap((each) => [each, ...each.split("."), ...each.split(/[_.-]+/)]).filter(Boolean))];
 
   /** @param {{id: string, title: string, href: string, group: string, about: string}} entry @param {Record<string, string>} more */
   function add(entry, more) {
@@ -24,9 +24,9 @@
   function build() {
     index = new window.MiniSearch({
       fields: ["title", "columns", "about"],
-      tokenize: words,
+      tokenize: parted,
       processTerm: (/** @type {string} */ term) => term,
-      searchOptions: { boost: { title: 6, columns: 2 }, prefix: true, fuzzy: (/** @type {string} */ term) => (term.length > 4 ? 0.2 : false), combineWith: "AND" },
+      searchOptions: { tokenize: words, boost: { title: 6, columns: 2 }, prefix: true, fuzzy: (/** @type {string} */ term) => (term.length > 4 ? 0.2 : false), combineWith: "AND" },
     });
     for (const node of project.shown) {
       const names = columns.columnsOf(node.unique_id);
