@@ -189,33 +189,42 @@ def _rows(connection: DuckDBPyConnection | None, sql: str) -> list[tuple[Any, ..
 def _books(context: Context, connection: DuckDBPyConnection | None) -> Json:
     """The status, when each node was made, and the results of the last command and of those
     before it."""
-    from lading.pipeline.books import status
-    from lading.pipeline.books_json import status_json
-
-    said: Json = {"status": None, "reason": None, "hint": None}
-    try:
-        said["status"] = status_json(context, status(context, RUNS))
-    except DatabaseBusyError:
-        raise
-    except DatabaseError as error:
-        said |= {"reason": error.message, "hint": error.hint}
     made = {
         node: {"status": state, "rows": rows, "seconds": seconds, "made_at": made_at}
         for node, state, rows, seconds, made_at in _rows(connection, MADE)
     }
-    return {**said, "made": made, "results": _results(context)}
+    return {**_status(context, connection), "made": made, "results": _results(context)}
+
+
+def _status(context: Context, connection: DuckDBPyConnection | None) -> Json:
+    from lading.pipeline.books import status
+    from lading.pipeline.books_json import status_json
+    from lading.pipeline.site_report import no_database
+
+    if connection is None:
+        return {"status": None, **no_database(context)}
+    try:
+        return {"status": status_json(context, status(context, RUNS))}
+    except DatabaseBusyError:
+        raise
+    except DatabaseError as error:
+        return {"status": None, "reason": error.message, "hint": error.hint}
 
 
 def _results(context: Context) -> Json | None:
-    """What the last command left of its results, by the ids of nodes; None if none did."""
+    """What the last command left of its results, by the ids of nodes; None if none did, or if it
+    was about another target."""
     from lading.pipeline.artifacts import RUN_RESULTS
 
     try:
         written = json.loads((context.project.target_path / RUN_RESULTS).read_text("utf-8"))
         results = {each["unique_id"]: each for each in written["results"]}
+        metadata = dict(written["metadata"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # there is none, or something else stands there
-    return {"metadata": written.get("metadata") or {}, "results": results}
+    if metadata.get("target") != context.project.target.name:
+        return None
+    return {"metadata": metadata, "results": results}
 
 
 def _people(connection: DuckDBPyConnection | None) -> list[tuple[str, str]]:

@@ -160,6 +160,13 @@ def report(context: Context, connection: DuckDBPyConnection | None) -> Json:
     }
 
 
+def no_database(context: Context) -> Json:
+    """Why there are no figures, and what makes some. Where the file would be is nobody's concern
+    who looks at a site."""
+    said = f"there is no database {context.database.path.name} yet"
+    return {"reason": said, "hint": "`lading sync` makes it"}
+
+
 def _filled(context: Context, connection: DuckDBPyConnection | None, table: Table) -> Json:
     import duckdb
 
@@ -167,8 +174,7 @@ def _filled(context: Context, connection: DuckDBPyConnection | None, table: Tabl
     if model is None:
         return {"reason": f"the project has no model {table.model}"}
     if connection is None:
-        said = f"there is no database {context.database.path.name} yet"
-        return {"reason": said, "hint": "`lading sync` makes it"}
+        return no_database(context)
     try:
         rows = connection.execute(table.sql.format(mart=model.relation)).fetchall()
     except duckdb.CatalogException:

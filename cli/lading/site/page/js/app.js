@@ -17,7 +17,7 @@
     brand(),
     el("button", { class: "ask", type: "button", onclick: lading.search.show }, dom.icon("search"), "Search", el("kbd", { text: "/" })),
     el("div", { class: "nav" }, PAGES.map(([page, text, icon]) => el("a", { href: `#/${page}`, "data-page": page }, dom.icon(icon), text))),
-    el("div", { class: "tree" }, project.GROUPS.map(([group, title]) => branch(group, title))),
+    el("div", { class: "tree" }, project.GROUPS.map((/** @type {[string, string]} */ [group, title]) => branch(group, title))),
     el("div", { class: "foot" },
       el("span", {}, `As of ${units.momentText(project.meta.generated_at)} UTC`, el("br"), `lading ${project.meta.lading_version}`),
       el("button", { class: "round", type: "button", "aria-label": "Light or dark", title: "Light or dark", onclick: lading.theme.toggle }, dom.icon("theme"))));
@@ -37,7 +37,7 @@
     if (!nodes.length) return null;
     return el("details", { "data-group": group, open: group === "mart" },
       el("summary", { "data-count": nodes.length }, parts.dot(group), title),
-      nodes.map((each) => el("a", { href: project.hrefOf(each.unique_id), "data-node": each.unique_id, title: each.name, text: each.name })));
+      nodes.map((/** @type {any} */ each) => el("a", { href: project.hrefOf(each.unique_id), "data-node": each.unique_id, title: each.name, text: group === "source" ? each.name.replace(/^.*?[.]/, "") : each.name })));
   }
 
   /** @returns {{page: string, name: string, wishes: URLSearchParams}} */

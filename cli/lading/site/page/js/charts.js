@@ -3,16 +3,17 @@
 (function () {
   const { dom, theme, units } = window.lading;
   const { el } = dom;
-  const LIGHT = ["#2f7f79", "#4a6fa5", "#d08a34", "#a5577f", "#7b68b5", "#6f9b46", "#c2624f", "#5a9fbf"];
-  const DARK = ["#4fb3aa", "#7fa3da", "#e0a458", "#d583ac", "#a998e0", "#9cc573", "#e58c7a", "#86c3dd"];
-  const GREY = { light: "#b4b8be", dark: "#5d646e" };
+  const COLOURS = 8;
   /** @type {Set<() => void>} */
   const drawn = new Set();
 
   const isDark = () => document.documentElement.dataset.theme === "dark";
 
-  /** @param {number} place @returns {string} The colour of a series by its rank; -1 is what is left. */
-  const colourAt = (place) => (place < 0 ? (isDark() ? GREY.dark : GREY.light) : (isDark() ? DARK : LIGHT)[place % LIGHT.length]);
+  /** @param {number} place @returns {string} The name of the colour of a series by its rank; -1 is what is left. */
+  const nameAt = (place) => (place < 0 ? "rest" : `series-${place % COLOURS}`);
+
+  /** @param {number} place */
+  const dotAt = (place) => el("span", { class: "dot", style: `--kind: var(--${nameAt(place)})` });
 
   /**
    * @typedef {{name: string, place: number, values: Array<number | null>, texts: string[]}} Line
@@ -44,7 +45,7 @@
         splitLine: { lineStyle: { color: line } },
       },
       series: chart.lines.map((each, n) => ({
-        name: each.name, type: isBar ? "bar" : "line", stack: chart.kind === "line" ? undefined : "all", data: each.values, color: colourAt(each.place),
+        name: each.name, type: isBar ? "bar" : "line", stack: chart.kind === "line" ? undefined : "all", data: each.values, color: theme.colour(nameAt(each.place)),
         barMaxWidth: 30, barCategoryGap: few ? "28%" : "12%", showSymbol: few, symbol: "circle", symbolSize: 4, connectNulls: false,
         itemStyle: chart.kind === "line" && n ? { opacity: 0.6 } : undefined, lineStyle: n === 0 ? { width: 2.4 } : { width: 1.4, opacity: 0.6 }, areaStyle: chart.kind === "area" ? { opacity: 0.75 } : undefined, emphasis: { disabled: true },
         markArea: n === 0 ? open : undefined,
@@ -71,7 +72,7 @@
     return el("div", { class: "tip" },
       el("b", { text: units.dayText(day, true) }), open ? el("span", { class: "open", text: "  not final yet" }) : null,
       el("table", {}, el("tbody", {}, rows.map(({ each, text }) =>
-        el("tr", {}, el("td", {}, el("span", { class: "dot", style: `--kind: ${colourAt(each.place)}` }), each.name), el("td", { text }))),
+        el("tr", {}, el("td", {}, dotAt(each.place), each.name), el("td", { text }))),
         chart.sums ? el("tr", { class: "sum" }, el("td", { text: "in all" }), el("td", { text: chart.sums[at] })) : null)));
   }
 
@@ -108,12 +109,8 @@
   const leave = (within) => within.querySelectorAll(".chart").forEach((each) => /** @type {any} */ (each).leave && /** @type {any} */ (each).leave());
 
   /** @param {Array<{name: string, place: number, text: string}>} keys */
-  function legend(keys) {
-    const dots = keys.map((each) => ({ each, dot: el("span", { class: "dot", style: `--kind: ${colourAt(each.place)}` }) }));
-    const list = el("ul", { class: "keyed" }, dots.map(({ each, dot }) => el("li", {}, dot, each.name, el("b", { text: each.text }))));
-    theme.whenChanged(() => dots.forEach(({ each, dot }) => dot.style.setProperty("--kind", colourAt(each.place))));
-    return list;
-  }
+  const legend = (keys) =>
+    el("ul", { class: "keyed" }, keys.map((each) => el("li", {}, dotAt(each.place), each.name, el("b", { text: each.text }))));
 
   theme.whenChanged(() => drawn.forEach((again) => again()));
   window.lading.charts = { draw, leave, legend };

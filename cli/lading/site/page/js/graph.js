@@ -45,7 +45,7 @@
   /** @returns {any[]} */
   function style() {
     const [surface, ink, line, strong, accent] = ["surface", "text", "line", "strong-line", "accent"].map(theme.colour);
-    const kinds = project.GROUPS.map(([group]) => ({
+    const kinds = project.GROUPS.map((/** @type {[string, string]} */ [group]) => ({
       selector: `node[group = "${group}"]`,
       style: { "background-color": mixed(theme.colour(group), surface, 0.13), "border-color": mixed(theme.colour(group), surface, 0.55) },
     }));
@@ -208,7 +208,7 @@
           el("button", { class: "round", type: "button", "aria-label": "Closer", text: "+", onclick: zoom(1.3) }),
           el("button", { class: "round", type: "button", "aria-label": "Farther", text: "−", onclick: zoom(1 / 1.3) }),
           el("button", { class: "button", type: "button", text: "Fit", onclick: fit })),
-        el("div", { class: "legend" }, project.GROUPS.map(([group, title]) => el("span", {}, parts.dot(group), title)))),
+        el("div", { class: "legend" }, project.GROUPS.map((/** @type {[string, string]} */ [group, title]) => el("span", {}, parts.dot(group), title)))),
       panel));
     cy = window.cytoscape({ container: drawing, elements: elements(), style: style(), layout: { name: "null" }, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false, autoungrabify: true });
 

@@ -3,7 +3,7 @@
 (function () {
   const { dom, parts, project, columns, units } = window.lading;
   const { el } = dom;
-  const ORDER = project.GROUPS.map(([group]) => group);
+  const ORDER = project.GROUPS.map((/** @type {[string, string]} */ [group]) => group);
 
   /**
    * @param {HTMLElement} panel @param {string} id @param {string | null} column
@@ -35,7 +35,7 @@
     const types = new Map((project.nodes[id].columns || []).map((/** @type {any} */ each) => [each.name, each.data_type || ""]));
     return el("div", {},
       el("h3", { text: isMapping || project.nodes[id].resource_type === "blueprint" ? "The way of a property" : "The way of a column" }),
-      el("ul", { class: "columns" }, names.map((name) =>
+      el("ul", { class: "columns" }, names.map((/** @type {string} */ name) =>
         el("li", {}, el("button", { type: "button", "aria-pressed": String(name === column), onclick: () => choose(id, name, false) }, name, el("span", { text: types.get(name) || "" }))))));
   }
 

@@ -86,7 +86,7 @@
     if (!names.length) return null;
     const isBlueprint = node.resource_type === "blueprint";
     const isSource = node.resource_type === "source";
-    const rows = names.map((name) => {
+    const rows = names.map((/** @type {string} */ name) => {
       const each = /** @type {any} */ (written.get(name) || {});
       const spot = { node: id, column: name };
       const about = [each.title && each.title !== name ? el("div", { text: each.title }) : null, each.description ? el("div", { class: each.title ? "muted small" : null }, parts.prose(each.description)) : null];
@@ -105,9 +105,9 @@
 
   /** @param {string} id @param {string} column */
   function columnTests(id, column) {
-    const found = (project.testsOf[id] || []).filter((each) => each.column === column);
+    const found = (project.testsOf[id] || []).filter((/** @type {any} */ each) => each.column === column);
     if (!found.length) return null;
-    return el("div", { class: "badges tight" }, found.map((each) => {
+    return el("div", { class: "badges tight" }, found.map((/** @type {any} */ each) => {
       const result = project.resultOf(each.unique_id);
       return el("a", { class: `badge ${result.tone}`, href: project.hrefOf(each.unique_id), title: `${result.status} ${units.momentText(result.at)}`, text: each.test });
     }));
@@ -146,9 +146,9 @@
     const found = project.testsOf[id] || [];
     if (!found.length) return null;
     const rank = /** @type {Record<string, number>} */ ({ bad: 0, warn: 1, "": 2, good: 3 });
-    const listed = found.map((each) => ({ each, result: project.resultOf(each.unique_id) })).sort((a, b) => rank[a.result.tone] - rank[b.result.tone]);
-    const rows = listed.map(({ each, result }) => [
-      el("a", { href: project.hrefOf(each.unique_id), text: each.name }),
+    const listed = found.map((/** @type {any} */ each) => ({ each, result: project.resultOf(each.unique_id) })).sort((/** @type {any} */ a, /** @type {any} */ b) => rank[a.result.tone] - rank[b.result.tone]);
+    const rows = listed.map((/** @type {any} */ { each, result }) => [
+      el("a", { class: "long-name", href: project.hrefOf(each.unique_id), text: each.name }),
       parts.resultBadge(result),
       parts.when(result.at),
       el("span", { class: "small" }, result.message || (result.failures ? units.many(result.failures, "failing row") : "")),

@@ -25,7 +25,8 @@
         el("p", {}, "What the project is made of is all there: ", el("a", { href: "#/lineage", text: "the lineage" }), " and ", el("a", { href: "#/catalogue", text: "the catalogue" }), ".")));
       return () => {};
     }
-    const chosen = { range: wishes.get("range") || "30", spend: "", tokens: "" };
+    const wanted = wishes.get("range") || "";
+    const chosen = { range: RANGES.some(([each]) => each === wanted) ? wanted : "30", spend: "", tokens: "" };
     const holder = el("div", { class: "stack" });
     const fill = () => {
       charts.leave(holder);
@@ -33,7 +34,7 @@
       holder.replaceChildren(tiles(days, chosen.range), splitCard("Spend", "spend", reportParts.DOLLARS, days, chosen), splitCard("Tokens", "tokens", reportParts.TOKENS, days, chosen),
         cacheCard(days), codeCard(days), moversCard(), pricesCard(), restatedCard());
     };
-    const ranges = dom.choice("Range", RANGES, chosen.range, (range) => {
+    const ranges = dom.choice("Range", RANGES, chosen.range, (/** @type {string} */ range) => {
       chosen.range = range;
       history.replaceState(null, "", `#/report?range=${range}`);
       fill();
@@ -128,7 +129,7 @@
     };
     fill();
     const made = parts.card(title, name === "spend" ? spendNote() : "Input, cache writes and cache reads among it, and output.", holder);
-    made.querySelector("h2").after(dom.choice(`${title} by`, splits.map((each) => [each, SPLITS[each]]), chosen[name], (value) => {
+    made.querySelector("h2").after(dom.choice(`${title} by`, splits.map((each) => [each, SPLITS[each]]), chosen[name], (/** @type {string} */ value) => {
       chosen[name] = value;
       fill();
     }));
@@ -168,7 +169,7 @@
     const read = (/** @type {string} */ key) => exact.sum(days.map((day) => (/** @type {any} */ (found.get(key)).get(day) || [0n, 0n])[0]));
     const keys = ["", ...models].map((key, n) => ({ name: key || "all models", place: n, text: units.percent(units.share(read(key), inputs(key)) ?? 0) }));
     const made = parts.card(title, "The share of input tokens that were read from the cache.",
-      charts.draw({ days, lines, kind: "line", axis: (value) => units.percent(value, 0), openFrom: reportParts.openFrom("usage_messages"), most: 1, label: title }),
+      charts.draw({ days, lines, kind: "line", axis: (/** @type {number} */ value) => units.percent(value, 0), openFrom: reportParts.openFrom("usage_messages"), most: 1, label: title }),
       charts.legend(keys),
       reportParts.behind(title, () => cacheTable(days)));
     made.dataset.part = "cache";
@@ -191,7 +192,7 @@
     const table = report.code;
     if (!table.rows.length) return parts.card("Claude Code", null, reportParts.reason(table));
     const byDay = new Map(codeRows(days).map((row) => [row[0], row]));
-    const column = (/** @type {number} */ at) => days.map((day) => (byDay.has(day) ? exact.exact(byDay.get(day)[at]) : null));
+    const column = (/** @type {number} */ at) => days.map((day) => (byDay.has(day) ? exact.exact(/** @type {any[]} */ (byDay.get(day))[at]) : null));
     const line = (/** @type {string} */ name, /** @type {number} */ at, /** @type {number} */ place) => ({
       name, place, values: column(at).map((each) => (each === null ? 0 : exact.number(each))), texts: column(at).map((each) => units.count(each ?? 0n)),
     });

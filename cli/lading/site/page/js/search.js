@@ -92,11 +92,12 @@
       }
     });
     const close = el("button", { class: "round", type: "button", "aria-label": "Close", onclick: hide }, dom.icon("close"));
-    open = el("div", { class: "veil", onclick: (/** @type {Event} */ event) => event.target === open && hide() },
+    const veil = el("div", { class: "veil", onclick: (/** @type {Event} */ event) => event.target === veil && hide() },
       el("div", { class: "search", role: "dialog", "aria-label": "Search", "aria-modal": "true" },
         el("div", { class: "field" }, dom.icon("search"), input, close), say, list,
         el("p", { class: "keys muted small" }, el("kbd", { text: "↑" }), el("kbd", { text: "↓" }), " choose ", el("kbd", { text: "Enter" }), " open ", el("kbd", { text: "Esc" }), " close")));
-    document.body.append(open);
+    open = veil;
+    document.body.append(veil);
     look();
     input.focus();
   }

@@ -35,7 +35,7 @@
       landed.add(day);
       if (total === parts) continue;
       const keys = found.get(day) || new Map();
-      const rest = exact.exact(value) - exact.sum([...keys.values()]);
+      const rest = /** @type {any} */ (exact.exact(value) - exact.sum([...keys.values()]));
       if (rest !== 0n) found.set(day, keys.set(REST, rest));
     }
     const first = [...landed].sort()[0];
@@ -48,16 +48,17 @@
 
   /** @param {string[]} keys @param {string[]} days @param {(day: string, key: string) => bigint | null} at The largest first, what is not broken down last. */
   function ranked(keys, days, at) {
-    const sums = new Map(keys.map((key) => [key, exact.sum(days.map((day) => at(day, key)))]));
-    const size = (/** @type {string} */ key) => sums.get(key) ?? 0n;
-    return keys.sort((a, b) => Number(a === REST) - Number(b === REST) || (size(b) > size(a) ? 1 : size(b) < size(a) ? -1 : a.localeCompare(b)));
+    const sums = new Map(keys.map((key) => [key, exact.sum(days.map((/** @type {string} */ day) => at(day, key)))]));
+    const size = (/** @type {string} */ key) => /** @type {bigint} */ (sums.get(key));
+    const rank = (/** @type {string} */ a, /** @type {string} */ b) => (size(b) > size(a) ? 1 : size(b) < size(a) ? -1 : a.localeCompare(b));
+    return keys.sort((a, b) => Number(a === REST) - Number(b === REST) || rank(a, b));
   }
 
   /** @param {string} first @param {string} last @param {Series} series @param {string} [key] All keys without one. */
   function sumOf(first, last, series, key) {
     const days = units.daysBetween(first, last);
     const keys = key === undefined ? series.keys : [key];
-    return exact.sum(days.flatMap((day) => keys.map((each) => series.at(day, each))));
+    return exact.sum(days.flatMap((/** @type {string} */ day) => keys.map((each) => series.at(day, each))));
   }
 
   /** @param {string} stream @returns {string | null} The last day whose figures are final. */
