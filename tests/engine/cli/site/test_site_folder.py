@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import signal
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,7 @@ def test_without_a_database_it_is_the_project_and_says_what_to_run(
     assert done.code == 0, done.err
     assert not desk.database.exists()
     folder = Path(done.out.strip()).parent
+    assert not [each for each in folder.rglob("*.js") if str(desk.root) in each.read_text("utf-8")]
     look = visit(folder)
     assert "lading sync" in look.page.locator("main .note").inner_text()
     assert "lading sync" in look.at("runs").locator("main .note").inner_text()
@@ -114,6 +116,26 @@ def test_without_some_marts_the_others_are_shown(desk: Desk, visit: Visit) -> No
     tokens.locator("canvas").first.wait_for()
     tokens.locator("button", has_text="Workspace").click()
     assert "lading build usage_by_day_and_workspace" in tokens.inner_text()
+
+
+def test_what_was_restated_is_shown_with_both_figures(desk: Desk, visit: Visit) -> None:
+    desk.edit("mappings/claude.yml", "2026-01-01", "2026-01-31")
+    day = date(2026, 2, 1)
+    used = sum(each.output_tokens for each in desk.anthropic.organisation.usage_events(day))
+    fetch = ("extract", "--no-control-totals", "--select", "usage_messages")
+    assert desk.run(*fetch).code == 0
+    desk.anthropic.restate(day, more=1204)
+    assert desk.run(*fetch, "--recheck", "6d").code == 0
+    assert desk.run("build", "restatements", "usage_by_day").code == 0
+    done = desk.run("docs", "generate")
+    assert done.code == 0, done.err
+    look = visit(Path(done.out.strip()).parent)
+    card = look.page.locator("section", has=look.page.locator("h2", has_text="Restatements"))
+    row = [cell.inner_text() for cell in card.locator("tbody tr").first.locator("td").all()]
+    assert row[1:] == [
+        *("usage_messages", "2026-02-01", "model, workspace_id", "output_tokens"),
+        *(f"{used:,}", f"{used + 1204:,}", "+1,204"),
+    ]
 
 
 def _without_properties(desk: Desk, name: str) -> None:

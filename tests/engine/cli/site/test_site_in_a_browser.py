@@ -395,3 +395,15 @@ def test_figures_are_added_up_exactly(site: Site, visit: Visit) -> None:
         "texts => lading.exact.text(lading.exact.sum(texts.map(lading.exact.exact)))", figures
     )
     assert total == "98765432109876543217.42345678901234567797"
+    # What a day's parts leave of its total is a part of its own, and a day that is not there none.
+    rest = look.page.evaluate(
+        """() => {
+            const total = {rows: [["2026-01-01", "total", "1.1"], ["2026-01-03", "total", "2"]]};
+            const parts = {rows: [["2026-01-01", "a", "0.4"], ["2026-01-03", "b", "2"]]};
+            const made = lading.series.seriesOf(total, parts);
+            const text = value => value === null ? null : lading.exact.text(value);
+            return made.days.map(day => made.keys.map(key => text(made.at(day, key))));
+        }"""
+    )
+    assert rest == [["0", "0.4", "0.7"], [None] * 3, ["2", "0", "0"]]
+    assert look.at("report?range=never").locator("main .tile").count() == 4
