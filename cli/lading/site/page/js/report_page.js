@@ -212,9 +212,7 @@
         small("Proposals accepted", rate === null ? "–" : units.percent(rate), [{ name: "accepted", place: 4, values: rates, texts: rates.map((each) => (each === null ? "none made" : units.percent(each))) }],
           { kind: "line", axis: (/** @type {number} */ value) => units.percent(value, 0), most: 1 })),
       reportParts.behind("Claude Code by day", () => codeTable(days)),
-      report.code_actors.rows.length ? reportParts.behind("Who used it in the last 30 days of the report", actorTable) : null);
-    const summaries = made.querySelectorAll("summary");
-    if (summaries[1]) summaries[1].textContent = "By person and key, in the last 30 days of the report";
+      report.code_actors.rows.length ? reportParts.behind("Claude Code by person and key", actorTable, "By person and key", "The last 30 days of the report, most sessions first.") : null);
     made.dataset.part = "code";
     return made;
   }

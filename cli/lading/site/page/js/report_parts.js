@@ -51,8 +51,12 @@
     };
   }
 
-  /** @param {string} label @param {() => {headings: any[], rows: string[][]}} make The table is made when it is looked at. */
-  function behind(label, make) {
+  /**
+   * A table that is made when it is looked at.
+   * @param {string} label @param {() => {headings: any[], rows: string[][]}} make
+   * @param {string} [title] @param {string} [note]
+   */
+  function behind(label, make, title = "The table behind it", note = "Exact, newest day first. UTC.") {
     const holder = el("div", {});
     return el("details", { class: "more", ontoggle: () => {
       if (holder.childElementCount) return;
@@ -60,8 +64,8 @@
       const text = () => [headings.map((each) => each.text || each), ...rows].map((row) => row.join("\t")).join("\n");
       const table = dom.table(headings, rows, label);
       table.classList.add("long");
-      holder.append(el("div", { class: "toolbar" }, el("span", { class: "muted small", text: "Exact, newest day first. UTC." }), dom.copyButton(text, "Copy table")), table);
-    } }, el("summary", { text: "The table behind it" }), holder);
+      holder.append(el("div", { class: "toolbar" }, el("span", { class: "muted small", text: note }), dom.copyButton(text, "Copy table")), table);
+    } }, el("summary", { text: title }), holder);
   }
 
   /** @param {any} found @param {string[]} days @param {Measure} measure */
