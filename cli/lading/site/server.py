@@ -8,6 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from lading.errors import UserError
+
 HOST = "127.0.0.1"
 # A page elsewhere can have its own name lead to this machine; it can't say that it asked for ours.
 OURS = {HOST, "localhost"}
@@ -17,13 +19,21 @@ def serve(folder: Path, port: int, ready: Callable[[str], None]) -> None:
     """Serve the folder until a Ctrl-C; `ready` is told the address. Port 0 is any that is free.
 
     Raises:
-        OSError: the port is taken.
+        UserError: the port is taken, or not for this user.
     """
     handler = partial(_Handler, directory=str(folder))
-    with ThreadingHTTPServer((HOST, port), handler) as server:
+    with _listening(port, handler) as server:
         server.daemon_threads = True
         ready(f"http://{HOST}:{server.server_port}/")
         server.serve_forever()
+
+
+def _listening(port: int, handler: Callable[..., SimpleHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((HOST, port), handler)
+    except OSError as error:
+        message = f"port {port} of {HOST} can't be served at: {error.strerror}"
+        raise UserError(message, hint="name another --port, or none to get a free one") from error
 
 
 class _Handler(SimpleHTTPRequestHandler):

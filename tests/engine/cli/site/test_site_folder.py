@@ -146,7 +146,7 @@ def _without_properties(desk: Desk, name: str) -> None:
         path.write_text(head + "".join(kept), "utf-8")
 
 
-def test_it_is_served_to_this_machine_until_ctrl_c(site: Site) -> None:
+def test_it_is_served_to_this_machine_until_ctrl_c(site: Site, tmp_path: Path) -> None:
     running = site.desk.start("docs", "serve")
     try:
         assert running.stdout is not None
@@ -158,6 +158,10 @@ def test_it_is_served_to_this_machine_until_ctrl_c(site: Site) -> None:
             assert client.get(f"{address}../manifest.json").status_code == 404
             elsewhere = client.get(address, headers={"Host": "rebound.example.com"})
             assert elsewhere.status_code == 421
+        taken = str(httpx.URL(address).port)
+        done = site.desk.run("docs", "serve", "--port", taken, "--out", str(tmp_path / "site"))
+        assert (done.code, done.out) == (2, "")
+        assert f"port {taken} of 127.0.0.1 can't be served at: Address already in use" in done.err
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=20)
     finally:
