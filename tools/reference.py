@@ -137,7 +137,9 @@ def _key(option: click.Option) -> tuple[str, ...]:
 def _command_section(
     name: str, command: click.Command, shared: set[tuple[str, ...]]
 ) -> Iterator[str]:
-    context = click.Context(command, info_name=f"lading {name}")
+    # By the settings of the program: a command keeps the help option that it was first asked for.
+    program = click.Context(lading, info_name="lading", **lading.context_settings)
+    context = click.Context(command, info_name=name, parent=program)
     yield f"## {name}\n"
     yield f"```text\n{_words(command.get_usage(context).removeprefix('Usage: '))}\n```\n"
     for paragraph in (command.help or "").split("\n\n"):

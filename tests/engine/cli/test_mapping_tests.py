@@ -55,7 +55,7 @@ class Bench:
 def kept_desk(make_desk: MakeDesk) -> Desk:
     """A small project, for what is read is checked each time that a file is another."""
     desk = make_desk()
-    for folder in ("models", "macros", "sources", "mappings", "tests"):
+    for folder in ("models", "macros", "queries", "sources", "mappings", "tests"):
         rmtree(desk.root / folder)
     desk.write("models/resources/figure.sql", COLUMNS)
     desk.write("models/resources/figure.yml", "models: [{name: figure, kind: {selector: {}}}]\n")

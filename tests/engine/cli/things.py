@@ -63,7 +63,7 @@ schema: {properties: {amount: {type: number}}}
 
 def with_things(desk: Desk) -> Desk:
     """The desk with this project in place of the shipped one: nothing to fetch, little to build."""
-    for folder in ("models", "mappings", "tests/models", "tests/mappings", "macros"):
+    for folder in ("models", "mappings", "tests/models", "tests/mappings", "macros", "queries"):
         rmtree(desk.root / folder, ignore_errors=True)
     desk.write("models/things.sql", MODEL)
     desk.write("mappings/things.yml", MAPPING)
