@@ -36,7 +36,7 @@ OCEAN_DUE = "41,035"
 
 
 def print_report() -> None:
-    """Measure everything; seven minutes on two idle cores."""
+    """Measure everything; seven to thirteen minutes on two idle cores."""
     began = time.perf_counter()
     _say(f"machine: {describe()}")
     _say("Ratios within this report count; seconds are this machine's at this hour.", "")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lading.transform.build import NodeResult
     from lading.transform.test_runs import TestResult
 
+LONGEST_ROW = 160
+
 
 def show_build(nodes: Sequence[NodeResult]) -> None:
     """How many models were made, failed, were left out and were up to date."""
@@ -55,9 +57,10 @@ def show_done(nodes: Sequence[NodeResult]) -> None:
 
 
 def show_rows(test: TestResult) -> None:
-    """Rows that a test found."""
-    for line in test.sample:
-        remark(f"    {'  '.join(line)}")
+    """Rows that a test found, each cut where it gets long: `store_failures` keeps all of them."""
+    for values in test.sample:
+        line = "  ".join(values)
+        remark(f"    {line if len(line) <= LONGEST_ROW else line[: LONGEST_ROW - 1] + '…'}")
 
 
 def show_build_plan(planned: Sequence[Planned]) -> None:

@@ -315,6 +315,16 @@ def test_a_failing_test_keeps_the_last_good_one(built: Desk) -> None:
     assert built.run("build", "--question").code == 1
 
 
+def test_a_row_that_a_test_found_is_cut_where_it_gets_long(site: Desk) -> None:
+    site.write(
+        "tests/data/wide.sql", "select repeat('x', 500) as wide from {{ ref('c') }} limit 1\n"
+    )
+    done = site.run("build")
+    assert done.code == 1
+    (line,) = [each for each in done.err.splitlines() if each.startswith("    xxx")]
+    assert (len(line), line[-1]) == (164, "…")
+
+
 @pytest.mark.parametrize("jobs", ["1", "4"])
 def test_any_number_of_jobs_makes_the_same(jobs: str, site: Desk) -> None:
     done = site.run("build", "-j", jobs)

@@ -185,7 +185,7 @@
   }
 
   function fit() {
-    cy.fit(cy.elements().not(".gone"), 44);
+    cy.fit(cy.elements().not(".gone"), 64);
     if (cy.zoom() > 1.25) {
       cy.zoom(1.25);
       cy.center(cy.elements().not(".gone"));
